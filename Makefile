@@ -1,0 +1,124 @@
+# Reeve: build, run, test.  `make help` lists the targets.
+# Everything is built below $(B); nothing is written into the source folders.
+
+B        ?= build
+CC       ?= gcc
+SAN      ?=
+OPT      ?= -O2 -g
+WARN      = -Wall -Wextra -Wshadow -Wswitch-enum -Wmissing-prototypes \
+            -Wwrite-strings -Wvla -Wno-format-truncation
+PKGS      = libczmq libzmq libprotobuf-c libcurl libmicrohttpd jansson \
+            yaml-0.1 libcrypto
+CFLAGS   ?= $(OPT)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SAN) -I. -I$(B)/gen \
+            -MMD -MP $(PKG_CFLAGS)
+LDLIBS    = $(PKG_LIBS) -lhiredis -lpthread -lm
+# Asked only when something is built, so that `make deps` works without them.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+
+LIBS      = base loop bus wire mesos http httpd spec service
+SERVICES  = state-store offer-broker planner api-gateway
+BINS      = $(SERVICES:%=$(B)/bin/reeve-%) $(B)/bin/reeve \
+            $(B)/bin/reeve-devcluster
+
+all: $(BINS) ## build all programs into build/bin/
+.PHONY: all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# --- proto -----------------------------------------------------------------
+PROTOS    = $(wildcard proto/*.proto proto/mesos/v1/*.proto)
+GEN_C     = $(PROTOS:%.proto=$(B)/gen/%.pb-c.c)
+GEN_H     = $(PROTOS:%.proto=$(B)/gen/%.pb-c.h)
+GEN_O     = $(GEN_C:%.c=%.o)
+
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
+	@mkdir -p $(B)/gen
+	protoc-c --c_out=$(B)/gen -I. $<
+$(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c | $(GEN_H)
+	$(CC) $(ALL_CFLAGS) -w -c $< -o $@
+$(B)/lib/libproto.a: $(GEN_O)
+	@mkdir -p $(@D)
+	@rm -f $@ && $(AR) rcs $@ $^
+gen: $(GEN_H) ## generate the protobuf code
+.PHONY: gen
+
+# --- objects and archives ----------------------------------------------------
+$(B)/obj/%.o: %.c | $(GEN_H)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+# archive NAME FOLDER: every .c of the folder but main.c
+define archive
+$(B)/lib/lib$(1).a: $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(2)/main.c,$(wildcard $(2)/*.c)))
+	@mkdir -p $$(@D)
+	@rm -f $$@ && $(AR) rcs $$@ $$^
+endef
+$(foreach l,$(LIBS),$(eval $(call archive,$(l),lib/$(l))))
+$(foreach s,$(SERVICES),$(eval $(call archive,$(s),services/$(s))))
+$(eval $(call archive,cli,cli))
+$(eval $(call archive,devcluster,devcluster))
+
+lib_a = $(foreach l,$(1) proto,$(B)/lib/lib$(l).a)
+link  = @mkdir -p $(@D); echo "LINK $@"; \
+        $(CC) $(CFLAGS) $(SAN) -o $@ $(filter %.o,$^) -Wl,--start-group \
+        $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
+
+CORE_LIBS = base loop bus wire service
+LIBS_state-store  = $(CORE_LIBS)
+LIBS_offer-broker = $(CORE_LIBS) mesos http spec
+LIBS_planner      = $(CORE_LIBS) mesos spec
+LIBS_api-gateway  = $(CORE_LIBS) mesos httpd spec
+LIBS_cli          = $(CORE_LIBS) mesos http spec
+LIBS_devcluster   = $(CORE_LIBS) mesos http httpd
+
+define service_bin
+$(B)/bin/reeve-$(1): $(B)/obj/services/$(1)/main.o $(B)/lib/lib$(1).a $(call lib_a,$(LIBS_$(1)))
+	$$(link)
+endef
+$(foreach s,$(SERVICES),$(eval $(call service_bin,$(s))))
+$(B)/bin/reeve: $(B)/obj/cli/main.o $(B)/lib/libcli.a $(call lib_a,$(LIBS_cli))
+	$(link)
+$(B)/bin/reeve-devcluster: $(B)/obj/devcluster/main.o $(B)/lib/libdevcluster.a $(call lib_a,$(LIBS_devcluster))
+	$(link)
+
+# --- unit tests: one Criterion program per folder of tests/unit ---------------
+UNITS     = $(notdir $(patsubst %/,%,$(dir $(wildcard tests/unit/*/*.c))))
+UNITS    := $(sort $(UNITS))
+UNIT_BINS = $(UNITS:%=$(B)/tests/unit-%)
+# What a test folder links: its own part and the libraries.
+UNIT_OWN  = $(filter $(SERVICES) cli devcluster,$(1))
+define unit_bin
+$(B)/tests/unit-$(1): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/unit/$(1)/*.c)) $(foreach o,$(call UNIT_OWN,$(1)),$(B)/lib/lib$(o).a) $(call lib_a,$(sort $(if $(LIBS_$(1)),$(LIBS_$(1)),base $(if $(filter $(LIBS),$(1)),$(1)) $(UNIT_LIBS_$(1)))))
+	@mkdir -p $$(@D); echo "LINK $$@"; \
+	$(CC) $(CFLAGS) $(SAN) -o $$@ $$(filter %.o,$$^) -Wl,--start-group \
+	$$(filter %.a,$$^) -Wl,--end-group $$(LDLIBS) -lcriterion
+endef
+UNIT_LIBS_loop    =
+UNIT_LIBS_bus     = loop wire
+UNIT_LIBS_wire    = mesos http
+UNIT_LIBS_http    = loop httpd
+UNIT_LIBS_httpd   = loop http
+UNIT_LIBS_mesos   = wire
+UNIT_LIBS_spec    = wire mesos
+UNIT_LIBS_service = loop bus wire
+$(foreach u,$(UNITS),$(eval $(call unit_bin,$(u))))
+
+# make unit-planner: build and run one folder's tests
+unit-%: $(B)/tests/unit-%
+	$<
+unit: $(UNIT_BINS) ## build and run all unit tests
+	@for t in $^; do $$t || exit 1; done
+.PHONY: unit
+
+help: ## list the targets
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | \
+	  sed -E 's/:[^#]*## /\t/' | expand -t 16
+.PHONY: help
+
+clean: ## remove build/
+	rm -rf $(B)
+.PHONY: clean
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
