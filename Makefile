@@ -17,6 +17,10 @@ LDLIBS    = $(PKG_LIBS) -lhiredis -lpthread -lm
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 
+JOBS     ?= $(shell nproc)
+ASAN      = -fsanitize=address,undefined -fno-omit-frame-pointer \
+            -fno-sanitize-recover=undefined
+
 LIBS      = base loop bus wire mesos http httpd spec service
 SERVICES  = state-store offer-broker planner api-gateway
 BINS      = $(SERVICES:%=$(B)/bin/reeve-%) $(B)/bin/reeve \
@@ -24,6 +28,31 @@ BINS      = $(SERVICES:%=$(B)/bin/reeve-%) $(B)/bin/reeve \
 
 all: $(BINS) ## build all programs into build/bin/
 .PHONY: all
+
+deps: ## install the Debian packages needed
+	tools/deps.sh
+.PHONY: deps
+# Installs only when something is missing; says what.
+have-deps:
+	@tools/deps.sh --check >/dev/null || tools/deps.sh
+.PHONY: have-deps
+
+# The sub-make: packages may have appeared since this one read the Makefile.
+run: have-deps ## the main job: deploy examples/data-store on a devcluster
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(B)/bin/reeve up examples/data-store/svc.yml
+.PHONY: run
+
+test: have-deps ## all tests of the main path; ends with "N passed, N failed"
+	@$(MAKE) --no-print-directory -j$(JOBS) all test-programs
+	@B=$(B) tests/run
+.PHONY: test
+
+asan: have-deps ## the same tests, built with ASan and UBSan
+	@$(MAKE) --no-print-directory -j$(JOBS) B=build-asan SAN="$(ASAN)" \
+	  OPT="-O1 -g" all test-programs
+	@B=build-asan tests/run --slow 3
+.PHONY: asan
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -111,6 +140,40 @@ unit-%: $(B)/tests/unit-%
 unit: $(UNIT_BINS) ## build and run all unit tests
 	@for t in $^; do $$t || exit 1; done
 .PHONY: unit
+
+# Small programs that system tests use: tests/lib/<name>.c
+TEST_TOOLS = $(patsubst tests/lib/%.c,$(B)/tests/%,$(wildcard tests/lib/*.c))
+$(B)/tests/%: $(B)/obj/tests/lib/%.o $(call lib_a,$(CORE_LIBS) mesos)
+	$(link)
+test-programs: $(UNIT_BINS) $(TEST_TOOLS)
+.PHONY: test-programs
+
+# --- fuzz: make fuzz T=wire_decode [FUZZ_S=60] --------------------------------
+FUZZ_S   ?= 60
+FUZZ_ALL  = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FB        = $(B)-fuzz
+fuzz: ## run one fuzz target with clang's libFuzzer: make fuzz T=…
+	@test -n "$(T)" || { echo "make fuzz T=<one of: $(FUZZ_ALL)>"; exit 2; }
+	@command -v clang >/dev/null || { echo "fuzz needs clang"; exit 1; }
+	@$(MAKE) --no-print-directory -j$(JOBS) B=$(FB) CC=clang OPT="-O1 -g" \
+	  SAN="-fsanitize=address,undefined,fuzzer-no-link" $(FB)/fuzz/$(T)
+	@mkdir -p $(FB)/corpus/$(T) tests/fuzz/corpus/$(T)
+	$(FB)/fuzz/$(T) -max_total_time=$(FUZZ_S) -rss_limit_mb=2048 \
+	  $(FB)/corpus/$(T) tests/fuzz/corpus/$(T)
+.PHONY: fuzz
+FUZZ_LIBS = base loop bus wire mesos http spec service
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/lib/libstate-store.a \
+             $(B)/lib/liboffer-broker.a $(call lib_a,$(FUZZ_LIBS))
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SAN) -fsanitize=fuzzer -o $@ $(filter %.o,$^) \
+	  -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
+# Without a fuzzer: each target once over its corpus, part of `make test`.
+FUZZ_REPLAYS = $(FUZZ_ALL:%=$(B)/tests/fuzz-%)
+$(B)/tests/fuzz-%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o \
+             $(B)/lib/libstate-store.a \
+             $(B)/lib/liboffer-broker.a $(call lib_a,$(FUZZ_LIBS))
+	$(link)
+test-programs: $(FUZZ_REPLAYS)
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | \

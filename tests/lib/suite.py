@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real suites for system tests: start, ask, kill, compare.
+
+    with Suite() as s:
+        s.up("examples/data-store/svc.yml", DATA_COUNT="3")
+        check("three data tasks", len(s.tasks("data-")) == 3)
+
+check() prints "ok - …" or "not ok - …"; done() ends the test with the right
+exit code.  Everything lives below REEVE_TEST_FOLDER (tests/run gives one).
+"""
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+BIN = os.path.join(ROOT, os.environ.get("REEVE_B", "build"), "bin")
+TOOLS = os.path.join(ROOT, os.environ.get("REEVE_B", "build"), "tests")
+SLOW = float(os.environ.get("REEVE_SLOW", "1"))
+FOLDER = os.environ.get("REEVE_TEST_FOLDER") or tempfile.mkdtemp(
+    prefix="reeve-t-", dir="/tmp")
+os.environ["REEVE_TEST_FOLDER"] = FOLDER
+SERVICES = ["reeve-state-store", "reeve-offer-broker", "reeve-planner",
+            "reeve-api-gateway"]
+
+failures = 0
+
+
+def check(name, ok, detail=""):
+    global failures
+    if ok:
+        print(f"ok - {name}", flush=True)
+    else:
+        failures += 1
+        print(f"not ok - {name} {detail}", flush=True)
+    return ok
+
+
+def done():
+    sys.exit(1 if failures else 0)
+
+
+@contextlib.contextmanager
+def guarded(name):
+    """An exception inside is a failed check, not the end of the test."""
+    try:
+        yield
+    except Exception:
+        check(name, False, traceback.format_exc())
+
+
+def wait_for(what, fn, timeout=30.0, every=0.05):
+    """Asks fn until it gives something true; returns that, or raises."""
+    end = time.monotonic() + timeout * SLOW
+    last = None
+    while True:
+        try:
+            last = fn()
+            if last:
+                return last
+        except (OSError, ValueError, KeyError, urllib.error.URLError) as e:
+            last = e
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {timeout * SLOW:.0f} s "
+                               f"(last: {last!r})")
+        time.sleep(every)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def alive(pid):
+    """Is it a running process (not a zombie)?"""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Suite:
+    def __init__(self, run_dir=None, agents=3, **env):
+        self.run_dir = run_dir or tempfile.mkdtemp(prefix="s-", dir=FOLDER)
+        self.agents = agents
+        self.env = dict(os.environ, **env)
+        self.port = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None and not issubclass(kind, SystemExit):
+            traceback.print_exception(kind, value, trace)
+            check("the test itself", False)
+            self.show_logs()
+        self.down()
+        return kind is not None and not issubclass(kind, SystemExit)
+
+    # --- the CLI ---------------------------------------------------------
+    def reeve(self, *args, timeout=120, env=None, ok_codes=(0,)):
+        p = subprocess.run([f"{BIN}/reeve", *args], cwd=ROOT, text=True,
+                           env=dict(self.env, **(env or {})),
+                           stdin=subprocess.DEVNULL, capture_output=True,
+                           timeout=timeout * SLOW)
+        if ok_codes is not None and p.returncode not in ok_codes:
+            raise RuntimeError(f"reeve {' '.join(args)}: exit {p.returncode}\n"
+                               f"{p.stdout}\n{p.stderr}")
+        return p
+
+    def up(self, spec, *flags, wait=True, timeout=90, **env):
+        master = os.environ.get("REEVE_MASTER")
+        args = ["up", "--detach", "--run-dir", self.run_dir, "--port", "0"]
+        args += ["--master", master] if master else [
+            "--agents", str(self.agents), "--allocation-interval-ms", "100"]
+        if wait:
+            args += ["--wait", "--timeout", str(int(timeout * SLOW))]
+        return self.reeve(*args, *flags, os.path.join(ROOT, spec),
+                          timeout=timeout + 30, env=env)
+
+    def down(self, *flags):
+        try:
+            self.reeve("down", "--run-dir", self.run_dir, *flags, timeout=60,
+                       ok_codes=None)
+        except (OSError, subprocess.TimeoutExpired) as e:
+            check("reeve down", False, repr(e))
+
+    # --- what it says of itself -------------------------------------------
+    def info(self):
+        with open(os.path.join(self.run_dir, "suite.json")) as f:
+            return json.load(f)
+
+    def pid(self, name):
+        for p in self.info()["processes"]:
+            if p["name"] == name and p["pid"]:
+                return p["pid"]
+        raise KeyError(name)
+
+    def names(self):
+        return [p["name"] for p in self.info()["processes"]]
+
+    def kill(self, name, sig=signal.SIGKILL):
+        pid = self.pid(name)
+        os.kill(pid, sig)
+        return pid
+
+    # --- the gateway ---------------------------------------------------------
+    def http(self, path, method="GET", body=None, base=None):
+        """(status, parsed JSON or text); never raises on an HTTP status."""
+        url = (base or self.info()["gateway"]) + path
+        req = urllib.request.Request(url, method=method, data=body)
+        try:
+            with urllib.request.urlopen(req, timeout=15 * SLOW) as r:
+                code, raw = r.status, r.read()
+        except urllib.error.HTTPError as e:
+            code, raw = e.code, e.read()
+        try:
+            return code, json.loads(raw)
+        except ValueError:
+            return code, raw.decode(errors="replace")
+
+    def get(self, path):
+        return self.http(path)[1]
+
+    def master(self, path):
+        return self.http(path, base=self.info()["master"])[1]
+
+    def plan_status(self, plan="deploy"):
+        return self.get(f"/v1/plans/{plan}")["status"]
+
+    def wait_plan(self, status="COMPLETE", plan="deploy", timeout=60):
+        return wait_for(f"plan {plan} {status}",
+                        lambda: self.plan_status(plan) == status, timeout)
+
+    def tasks(self, prefix=""):
+        """{task name: {"id":…, "status":…}} from /v1/pod/status."""
+        out = {}
+        for pod in self.get("/v1/pod/status").get("pods", []):
+            for instance in pod["instances"]:
+                for t in instance["tasks"]:
+                    if t["name"].startswith(prefix):
+                        out[t["name"]] = t
+        return out
+
+    def task_ids(self, prefix=""):
+        return {n: t["id"] for n, t in self.tasks(prefix).items()}
+
+    def wait_running(self, names, timeout=60):
+        def all_running():
+            now = self.tasks()
+            return all(now.get(n, {}).get("status") == "RUNNING"
+                       for n in names)
+        return wait_for(f"running: {names}", all_running, timeout)
+
+    # --- tasks as processes and volumes as folders (devcluster only) -----------
+    def task_processes(self):
+        """{task name: [pids]}: processes that carry TASK_NAME in their
+        environment and live below this suite's run dir."""
+        out = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    env = f.read().split(b"\0")
+            except OSError:
+                continue
+            vars_ = dict(v.split(b"=", 1) for v in env if b"=" in v)
+            sandbox = vars_.get(b"MESOS_SANDBOX", b"").decode()
+            name = vars_.get(b"TASK_NAME", b"").decode()
+            if name and os.path.realpath(sandbox).startswith(
+                    os.path.realpath(self.run_dir)) and alive(int(pid)):
+                out.setdefault(name, []).append(int(pid))
+        return out
+
+    def sandbox(self, pid):
+        with open(f"/proc/{pid}/environ", "rb") as f:
+            for v in f.read().split(b"\0"):
+                if v.startswith(b"MESOS_SANDBOX="):
+                    return v.split(b"=", 1)[1].decode()
+        raise KeyError("MESOS_SANDBOX")
+
+    def kill_task(self, name):
+        """kill -9 of everything that runs as this task."""
+        for pid in self.task_processes().get(name, []):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def volumes(self):
+        """Volume folders: {path: contents of its files}."""
+        out = {}
+        for base, _, files in os.walk(os.path.join(self.run_dir,
+                                                   "devcluster")):
+            if "/volumes/roles/" in base + "/":
+                for f in files:
+                    with open(os.path.join(base, f), errors="replace") as fd:
+                        out[os.path.join(base, f)] = fd.read()
+        return out
+
+    # --- logs -----------------------------------------------------------------
+    def logs(self, name=None):
+        out = []
+        folder = os.path.join(self.run_dir, "log")
+        for f in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if name is None or name in f:
+                with open(os.path.join(folder, f), errors="replace") as fd:
+                    out.append((f, fd.read()))
+        return out
+
+    def bad_lines(self):
+        """level=bad lines and sanitizer reports of our own processes."""
+        out = []
+        for f, text in self.logs():
+            out += [f"{f}: {line}" for line in text.splitlines()
+                    if re.search(r"level=bad|ERROR: AddressSan|ERROR: LeakSan|"
+                                 r"runtime error:", line)]
+        return out
+
+    def show_logs(self, lines=30):
+        for f, text in self.logs():
+            print(f"--- {f}")
+            print("\n".join(text.splitlines()[-lines:]))
+
+
+class Watch:
+    """Every event of the store from the start, by the store_watch program."""
+
+    def __init__(self, suite):
+        self.path = os.path.join(suite.run_dir, "watch.jsonl")
+        self.out = open(self.path, "w")
+        self.process = subprocess.Popen(
+            [f"{TOOLS}/store_watch", suite.run_dir], stdout=self.out,
+            stderr=subprocess.DEVNULL)
+
+    def events(self):
+        with open(self.path) as f:
+            return [json.loads(line) for line in f if line.endswith("\n")]
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.out.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
