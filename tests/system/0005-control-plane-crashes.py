@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of each of the four services, of redis-server and of the devcluster at
+random moments during deployments: each ends COMPLETE without help, no pod
+instance ever runs twice at once, no volume is lost, running tasks keep their
+pids.  REEVE_SEED and REEVE_ROUNDS (default 4; `make chaos` runs 10)."""
+import contextlib
+import os
+import random
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
+from suite import Suite, alive, check, done, guarded, wait_for
+
+SPEC = "examples/data-store/svc.yml"
+ROUNDS = int(os.environ.get("REEVE_ROUNDS", "4"))
+SEED = int(os.environ.get("REEVE_SEED", "0")) or int(time.time())
+NAMES = [f"meta-data-{i}" for i in range(2)] + [f"data-{i}" for i in range(3)]
+
+
+class Observer(threading.Thread):
+    """Looks at the processes of all tasks all the time."""
+
+    def __init__(self, suite):
+        super().__init__(daemon=True)
+        self.suite, self.stop = suite, False
+        self.twice, self.first = [], {}
+
+    def run(self):
+        while not self.stop:
+            for name, pids in self.suite.task_processes().items():
+                # One task: its shell and children share one session.
+                sessions = set()
+                for p in pids:
+                    with contextlib.suppress(OSError):
+                        sessions.add(os.getsid(p))
+                if len(sessions) > 1:
+                    # Seen for the same pids again: not a reading race.
+                    again = {os.getsid(p) for p in pids if alive(p)}
+                    if len(again) > 1:
+                        self.twice.append((name, pids))
+                self.first.setdefault(name, pids)
+            time.sleep(0.02)
+
+
+def one_round(number, rng):
+    with Suite() as s:
+        s.up(SPEC, wait=False)
+        observer = Observer(s)
+        observer.start()
+        victims = [p["name"] for p in s.info()["processes"]]
+        rng.shuffle(victims)
+        for victim in victims:
+            time.sleep(rng.uniform(0.05, 1.2))
+            with contextlib.suppress(KeyError, ProcessLookupError):
+                s.kill(victim)
+        with guarded(f"round {number}: COMPLETE without help"):
+            s.wait_plan(timeout=90)
+            s.wait_running(NAMES)
+            check(f"round {number}: COMPLETE without help", True)
+        kept = s.task_processes()
+        ids = s.task_ids()
+        # And all six once more while nothing is to be done.
+        for victim in victims:
+            with contextlib.suppress(KeyError, ProcessLookupError):
+                s.kill(victim)
+        time.sleep(rng.uniform(0.2, 1.0))
+        with guarded(f"round {number}: after killing all at once"):
+            s.wait_plan(timeout=60)
+            s.wait_running(NAMES)
+            wait_for("healthy again",
+                     lambda: s.http("/v1/health")[0] == 200, 60)
+        check(f"round {number}: running tasks keep their pids and ids",
+              s.task_processes() == kept and s.task_ids() == ids,
+              (kept, s.task_processes(), ids, s.task_ids()))
+        observer.stop = True
+        observer.join()
+        check(f"round {number}: no instance ran twice at the same time",
+              not observer.twice, observer.twice)
+        volumes = s.volumes()
+        lines = sum(len(t.splitlines()) for t in volumes.values())
+        check(f"round {number}: five volumes, none lost, none extra",
+              len(volumes) == 5 and lines >= 5, volumes)
+        bad = [b for b in s.bad_lines()]
+        check(f"round {number}: no level=bad line", not bad, bad[:5])
+        if sys.exc_info()[0]:
+            s.show_logs()
+
+
+print(f"seed {SEED}")
+for r in range(ROUNDS):
+    one_round(r, random.Random(SEED * 1000 + r))
+done()
