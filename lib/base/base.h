@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* sys/param.h has its own, the same. */
+#undef MIN
+#undef MAX
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b)    ((a) < (b) ? (a) : (b))
 #define MAX(a, b)    ((a) > (b) ? (a) : (b))

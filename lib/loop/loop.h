@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop - one thread, one loop: timers, file descriptors, ZeroMQ sockets, signals
+/* loop - one thread, one loop: timers, file descriptors, ZeroMQ sockets,
+ * signals
  *
  * Nothing called from here may block.  A callback may add and remove anything,
  * itself included; a removed one is not called again, not even for an event
@@ -48,7 +49,8 @@ void loop_socket(struct loop *loop, void *socket,
                  void (*fn)(void *self, void *socket), void *self);
 void loop_socket_remove(struct loop *loop, void *socket);
 
-/* Calls fn from the loop when the signal arrives (blocks its default action). */
+/* Calls fn from the loop when the signal arrives (blocks its default action).
+ */
 void loop_signal(struct loop *loop, int signo,
                  void (*fn)(void *self, int signo), void *self);
 
