@@ -17,8 +17,9 @@ struct recordio;
 struct recordio *recordio_new(size_t max_record_bytes);
 void recordio_destroy(struct recordio **recordio);
 /* Feeds bytes; fn is called for each whole record (borrowed bytes).  fn returns
- * non-zero to stop early (returned as is).  -1 with ERR_INVALID on a bad header
- * or an oversized record: the stream is unusable from then on. */
+ * non-zero to stop early (returned as is; the rest of this data is lost, so
+ * destroy the recordio then, but not from inside fn).  -1 with ERR_INVALID on a
+ * bad header or an oversized record: the stream is unusable from then on. */
 int recordio_feed(struct recordio *recordio, const void *data, size_t len,
                   int (*fn)(void *self, const uint8_t *record, size_t len),
                   void *self, struct err *err);

@@ -62,8 +62,8 @@ const char *resource_label(const Mesos__V1__Resource *resource,
                            const char *key);
 /* May a framework subscribed to role get this (reserved for it, for an
  * ancestor of it, or unreserved)? */
-bool resource_is_reservable_to(const Mesos__V1__Resource *resource,
-                               const char *role);
+bool resource_is_allocatable_to(const Mesos__V1__Resource *resource,
+                                const char *role);
 /* Adds a copy as the new current reservation. */
 void resource_push_reservation(
     Mesos__V1__Resource *resource,

@@ -18,19 +18,21 @@ struct err;
 
 /* Appends the encoded message. */
 void wire_encode(const ProtobufCMessage *message, struct buf *out);
-/* NULL with ERR_INVALID when the bytes do not parse; never crashes on any
- * bytes.  Free with wire_free. */
+/* NULL with ERR_INVALID when the bytes do not parse, a required field is not
+ * there, messages nest deeper than 64, or the message would take much more
+ * memory than its bytes (64 times, but 16 MiB is always allowed).  Never
+ * crashes on any bytes.  Free with wire_free. */
 ProtobufCMessage *wire_decode(const ProtobufCMessageDescriptor *type,
                               const void *data, size_t len, struct err *err);
-/* A deep copy, unknown fields included. */
+/* A deep copy, unknown fields included.  Every required field must be set. */
 ProtobufCMessage *wire_dup(const ProtobufCMessage *message);
 /* *message may be NULL; set to NULL. */
 void wire_free(ProtobufCMessage **message);
 /* Same bytes when encoded. */
 bool wire_equal(const ProtobufCMessage *a, const ProtobufCMessage *b);
 
-/* Typed forms: WIRE_DECODE(reeve__demand, bytes, len, err) gives Reeve__Demand *;
- * WIRE_DUP(reeve__demand, message). */
+/* Typed forms: WIRE_DECODE(reeve__demand, bytes, len, err) gives Reeve__Demand
+ * *; WIRE_DUP(reeve__demand, message). */
 #define WIRE_DECODE(prefix, data, len, err)                                    \
     ((__typeof__(prefix##__unpack(NULL, 0, NULL)))(void *)wire_decode(         \
         &prefix##__descriptor, data, len, err))
@@ -42,8 +44,8 @@ bool wire_equal(const ProtobufCMessage *a, const ProtobufCMessage *b);
 void wire_auto_free(void *pointer_to_message);
 
 enum wire_json_style {
-    WIRE_JSON_PROTO = 0,    /* field names as in the .proto, as Mesos prints */
-    WIRE_JSON_CAMEL = 1,    /* lowerCamelCase names */
+    WIRE_JSON_PROTO = 0, /* field names as in the .proto, as Mesos prints */
+    WIRE_JSON_CAMEL = 1, /* lowerCamelCase names */
     /* Also prints unset optional fields that have a default, as the master's
      * own writer does (reference: mesos v1 JSON). */
     WIRE_JSON_DEFAULTS = 2,
@@ -55,6 +57,18 @@ json_t *wire_to_json(const ProtobufCMessage *message, int style);
  * ERR_INVALID and the path of the bad field. */
 ProtobufCMessage *wire_from_json(const ProtobufCMessageDescriptor *type,
                                  const json_t *json, struct err *err);
+
+/* Appends compact JSON text.  Doubles in the shortest form that reads back the
+ * same and always with a point or exponent ("0.1", "15.0"), as Mesos prints
+ * them; jansson's own dump gives 0.10000000000000001. */
+void wire_json_text(const json_t *json, struct buf *out);
+/* Both in one: message to JSON text. */
+void wire_to_json_text(const ProtobufCMessage *message, int style,
+                       struct buf *out);
+/* JSON text to message; ERR_INVALID also when the text is not JSON. */
+ProtobufCMessage *wire_from_json_text(const ProtobufCMessageDescriptor *type,
+                                      const char *text, size_t len,
+                                      struct err *err);
 
 /* Name of an enum value, or NULL; and back. */
 const char *wire_enum_name(const ProtobufCEnumDescriptor *type, int value);
