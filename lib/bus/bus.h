@@ -59,16 +59,18 @@ void bus_call_reply(struct bus_call *call, const ProtobufCMessage *body);
 void bus_call_fail(struct bus_call *call, const struct err *err,
                    const ProtobufCMessage *body);
 
-/* ---- calling -------------------------------------------------------------- */
+/* ---- calling --------------------------------------------------------------
+ */
 struct bus_client;
 
 struct bus_answer {
-    struct err err; /* code ERR_NONE: ok; ERR_TIMEOUT: deadline passed */
+    struct err err;      /* code ERR_NONE: ok; ERR_TIMEOUT: deadline passed */
     const uint8_t *body; /* borrowed during the callback; may be set on error */
     size_t len;
 };
 
-/* from: our name in the envelope.  Connects lazily; the peer may come and go. */
+/* from: our name in the envelope.  Connects lazily; the peer may come and go.
+ */
 struct bus_client *bus_client_new(struct loop *loop, const char *from,
                                   const char *endpoint);
 /* Calls under way are dropped without their callback. */
@@ -91,7 +93,8 @@ int bus_call_once(const char *endpoint, const char *from, const char *route,
                   const ProtobufCMessage *request, int64_t deadline_ms,
                   uint8_t **body, size_t *len, struct err *err);
 
-/* ---- publishing ------------------------------------------------------------- */
+/* ---- publishing -------------------------------------------------------------
+ */
 struct bus_pub;
 /* high_water: messages queued per subscriber before it loses some. */
 struct bus_pub *bus_pub_new(const char *endpoint, int high_water,
@@ -101,8 +104,8 @@ void bus_pub_destroy(struct bus_pub **pub);
 void bus_pub_send(struct bus_pub *pub, const char *topic, uint64_t revision,
                   const ProtobufCMessage *body);
 
-/* Endpoint of a service's socket in a run dir: "ipc://<dir>/<name>"; ERR_INVALID
- * when the path is longer than the 107 bytes of a unix socket. */
+/* Endpoint of a service's socket in a run dir: "ipc://<dir>/<name>";
+ * ERR_INVALID when the path is longer than the 107 bytes of a unix socket. */
 int bus_endpoint(const char *run_dir, const char *name, char *out, size_t size,
                  struct err *err);
 

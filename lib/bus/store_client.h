@@ -37,7 +37,7 @@ struct store_client *store_client_new(struct loop *loop, const char *from,
 void store_client_destroy(struct store_client **client);
 
 struct txn_result {
-    struct err err;           /* ERR_NONE: durable at `revision` */
+    struct err err; /* ERR_NONE: durable at `revision` */
     uint64_t revision;
     const char *failed_key;   /* with ERR_CONFLICT; borrowed */
     uint64_t failed_revision; /* what it is at */
