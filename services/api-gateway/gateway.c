@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gateway - start and stop: replica, planner client, HTTP server */
+#include "services/api-gateway/gateway.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/base/log.h"
+#include "lib/bus/bus.h"
+#include "lib/httpd/httpd.h"
+
+static bool source_get(void *self, const char *key, struct replica_item *out)
+{
+    return replica_get(self, key, out);
+}
+
+static void source_each(void *self, const char *prefix,
+                        void (*fn)(void *arg, const struct replica_item *item),
+                        void *arg)
+{
+    replica_each(self, prefix, fn, arg);
+}
+
+static void on_alive(void *self, bool is_alive)
+{
+    struct gateway *g = self;
+    g->was_alive |= is_alive;
+    service_health(g->service, "store", is_alive,
+                   is_alive ? "the state-store's events arrive"
+                            : "no word from the state-store for 5 s; answers "
+                              "are as of then");
+}
+
+static int endpoint_of(struct gateway *g, const char *option, const char *name,
+                       char out[160], struct err *err)
+{
+    const char *given = service_str(g->service, option);
+    if (!*given)
+        return bus_endpoint(service_run_dir(g->service), name, out, 160, err);
+    if (strlen(given) >= 160)
+        return err_set(err, ERR_INVALID, "--%s: longer than 159 characters",
+                       option);
+    memcpy(out, given, strlen(given) + 1);
+    return 0;
+}
+
+static int connect_bus(struct gateway *g, struct err *err)
+{
+    static const struct replica_events events = {.alive = on_alive};
+    char store[160], feed[160], planner[160];
+    if (endpoint_of(g, "store", "state-store", store, err) < 0 ||
+        endpoint_of(g, "store-feed", "state-store.pub", feed, err) < 0 ||
+        endpoint_of(g, "planner", "planner", planner, err) < 0)
+        return -1;
+    struct loop *loop = service_loop(g->service);
+    g->planner = bus_client_new(loop, "api-gateway", planner);
+    g->replica = replica_new(loop, "api-gateway", store, feed, "", &events, g);
+    g->source = (struct view_source){g->replica, source_get, source_each};
+    return 0;
+}
+
+int gateway_start(struct service *service, void **self, struct err *err)
+{
+    struct gateway *g = xcalloc(1, sizeof *g);
+    *self = g;
+    g->service = service;
+    service_health(service, "store", false, "no snapshot of the store yet");
+    if (connect_bus(g, err) < 0)
+        return EXIT_USAGE;
+    struct httpd_config config = {
+        .address = service_str(service, "address"),
+        .port = (int)service_int(service, "port"),
+    };
+    g->httpd =
+        httpd_new(service_loop(service), &config, endpoints_handle, g, err);
+    if (!g->httpd)
+        return err->code == ERR_EXISTS ? EXIT_IN_USE : EXIT_FAILED;
+    log_info("listening", "address=%s port=%d", config.address,
+             httpd_port(g->httpd));
+    return EXIT_OK;
+}
+
+void gateway_tick(void *self)
+{
+    struct gateway *g = self;
+    struct replica_stats stats;
+    replica_stats(g->replica, &stats);
+    service_gauge(g->service, "gateway.revision",
+                  (double)replica_revision(g->replica),
+                  "revision of the store that answers are made from");
+    service_gauge(g->service, "gateway.gaps", (double)stats.gaps,
+                  "times the event feed had a gap");
+    service_gauge(g->service, "gateway.requests", (double)g->requests,
+                  "HTTP requests answered");
+    service_gauge(g->service, "gateway.errors", (double)g->errors,
+                  "HTTP requests answered with 5xx");
+}
+
+void gateway_stop(void *self)
+{
+    struct gateway *g = self;
+    if (!g)
+        return;
+    httpd_destroy(&g->httpd);
+    bus_client_destroy(&g->planner);
+    replica_destroy(&g->replica);
+    free(g);
+}
