@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* supported - what a spec may ask for that this suite does not run yet
+ *
+ * Such a spec is refused before anything is started: nothing of it is ever
+ * ignored in silence.  One table; a feature that comes to run loses its row.
+ */
+#ifndef REEVE_LIB_SPEC_SUPPORTED_H
+#define REEVE_LIB_SPEC_SUPPORTED_H
+
+#include <stddef.h>
+
+#include "lib/spec/spec.h"
+
+/* At most `max` malloc'd texts into out[] ("pods.hello: image is not supported
+ * yet"); returns how many. */
+size_t spec_unsupported(const Reeve__ServiceSpec *spec, char **out, size_t max);
+
+#endif
