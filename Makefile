@@ -73,6 +73,9 @@ $(B)/lib/libproto.a: $(GEN_O)
 gen: $(GEN_H) ## generate the protobuf code
 .PHONY: gen
 
+# Messages in tests are filled with literals.
+$(B)/obj/tests/%.o: WARN += -Wno-write-strings -Wno-missing-prototypes
+
 # --- objects and archives ----------------------------------------------------
 $(B)/obj/%.o: %.c | $(GEN_H)
 	@mkdir -p $(@D)
