@@ -23,25 +23,25 @@ struct service; /* the running process */
 /* Exit codes of every Reeve program; docs/operations.md lists them. */
 enum exit_code {
     EXIT_OK = 0,
-    EXIT_FAILED = 1,       /* anything not named below */
-    EXIT_USAGE = 2,        /* bad flag, bad value, missing argument */
-    EXIT_TIMED_OUT = 3,    /* --wait or a start-up deadline */
-    EXIT_BAD_INPUT = 4,    /* a spec or file that does not pass validation */
-    EXIT_IN_USE = 5,       /* port, socket or run dir used by another process */
-    EXIT_UNWRITABLE = 6,   /* run dir or log cannot be written */
-    EXIT_WAL = 7,          /* write or sync of the log failed, or disk full */
-    EXIT_CORRUPT = 8,      /* stored bytes are damaged */
-    EXIT_LINEAGE = 9,      /* log and Redis hold different histories */
-    EXIT_FENCED = 10,      /* another instance holds the lease */
-    EXIT_FRAMEWORK = 11,   /* the master gave the framework up */
+    EXIT_FAILED = 1,     /* anything not named below */
+    EXIT_USAGE = 2,      /* bad flag, bad value, missing argument */
+    EXIT_TIMED_OUT = 3,  /* --wait or a start-up deadline */
+    EXIT_BAD_INPUT = 4,  /* a spec or file that does not pass validation */
+    EXIT_IN_USE = 5,     /* port, socket or run dir used by another process */
+    EXIT_UNWRITABLE = 6, /* run dir or log cannot be written */
+    EXIT_WAL = 7,        /* write or sync of the log failed, or disk full */
+    EXIT_CORRUPT = 8,    /* stored bytes are damaged */
+    EXIT_LINEAGE = 9,    /* log and Redis hold different histories */
+    EXIT_FENCED = 10,    /* another instance holds the lease */
+    EXIT_FRAMEWORK = 11, /* the master gave the framework up */
 };
 
 enum option_type {
     OPTION_STRING, /* "" when unset */
     OPTION_INT,    /* 64-bit */
     OPTION_DOUBLE,
-    OPTION_BOOL,   /* true/false, yes/no, 1/0; a bare flag means true */
-    OPTION_LIST,   /* repeatable flag; in the environment separated by commas */
+    OPTION_BOOL, /* true/false, yes/no, 1/0; a bare flag means true */
+    OPTION_LIST, /* repeatable flag; in the environment separated by commas */
 };
 struct service_option {
     const char *name; /* "run-dir": flag --run-dir, variable REEVE_RUN_DIR */
@@ -49,17 +49,18 @@ struct service_option {
     const char *fallback; /* default as text; NULL: required */
     const char *unit;     /* "ms", "dir", "URL"; shown in --help */
     const char *help;
-    int64_t min, max;     /* for ints; both 0: any */
-    const char *also;     /* other environment variable honoured, or NULL */
+    int64_t min, max; /* for ints; both 0: any */
+    const char *also; /* other environment variable honoured, or NULL */
 };
 
 struct service_spec {
     const char *name;    /* "offer-broker": also the socket's name */
     const char *summary; /* one line for --help */
     const struct service_option *options; /* ends with a NULL name */
-    const struct bus_route *routes;       /* ends with a NULL name; may be NULL */
+    const struct bus_route *routes; /* ends with a NULL name; may be NULL */
     /* *self is given to everything below and to route handlers.  Returns an
-     * exit code: EXIT_OK to go on. On failure *err says why. */
+     * exit code: EXIT_OK to go on. On failure *err says why, and stop() is not
+     * called. */
     int (*start)(struct service *service, void **self, struct err *err);
     void (*tick)(void *self); /* every tick_ms; may be NULL */
     int64_t tick_ms;
@@ -68,7 +69,8 @@ struct service_spec {
 };
 
 /* The options that every service has are added: run-dir, log-level, endpoint
- * (of its bus server; default ipc://<run-dir>/<name>), name (instance suffix). */
+ * (of its bus server; default ipc://<run-dir>/<name>), name (instance suffix).
+ */
 int service_main(const struct service_spec *spec, int argc, char **argv);
 
 struct loop *service_loop(struct service *service);
@@ -88,8 +90,7 @@ void service_exit(struct service *service, int code);
 
 /* A named check; logs and stamps when ok changes.  fmt: one sentence. */
 void service_health(struct service *service, const char *check, bool ok,
-                    const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+                    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Metrics: name and help are literals. */
 void service_count(struct service *service, const char *name, uint64_t add,
                    const char *help);
