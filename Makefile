@@ -56,6 +56,22 @@ asan: have-deps ## the same tests, built with ASan and UBSan
 .DELETE_ON_ERROR:
 .SECONDARY:
 
+chaos: have-deps ## kill -9 of every process at random moments: SEED=n ROUNDS=10
+	@$(MAKE) --no-print-directory -j$(JOBS) all test-programs
+	@B=$(B) REEVE_SEED=$(SEED) REEVE_ROUNDS=$(or $(ROUNDS),10) \
+	  tests/run --slow 5 --verbose 0005
+.PHONY: chaos
+
+lint: ## what can be seen without compiling
+	@tools/check-source
+.PHONY: lint
+
+PREFIX   ?= /usr/local
+install: all ## install the programs below PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+.PHONY: install
+
 # --- proto -----------------------------------------------------------------
 PROTOS    = $(wildcard proto/*.proto proto/mesos/v1/*.proto)
 GEN_C     = $(PROTOS:%.proto=$(B)/gen/%.pb-c.c)
