@@ -124,9 +124,16 @@ void resource_to_endpoint_format(Mesos__V1__Resource *resource);
  * RESERVATION_REFINEMENT.  ERR_UNSUPPORTED for refined ones; unchanged. */
 int resource_to_old_format(Mesos__V1__Resource *resource, struct err *err);
 /* Well-formed?  ERR_INVALID with the master's words, e.g. "Invalid scalar
- * resource: value <= 0".  A scalar of exactly 0 is refused here although the
- * master lets it pass and dies of it. */
+ * resource: value <= 0".  A scalar of exactly 0 passes, as it does there, and
+ * is empty; in RESERVE and UNRESERVE it must be refused (a real master dies of
+ * it; resources_apply refuses). */
 int resource_validate(const Mesos__V1__Resource *resource, struct err *err);
+
+/* What else the master asks of the disk of an operation's or task's resource:
+ * ERR_INVALID "Invalid DiskInfo: Expecting 'volume' to be set for persistent
+ * volume". */
+int resource_validate_disk(const Mesos__V1__Resource *resource,
+                           struct err *err);
 
 /* As the master's log and refusals write it:
  * "cpus(allocated: r)(reservations: [(DYNAMIC,r,p,{k: v})]):0.5"; malloc'd. */

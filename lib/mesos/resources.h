@@ -60,9 +60,17 @@ void resources_subtract_some(struct resources *resources,
                              const struct resources *other);
 bool resources_equal(const struct resources *a, const struct resources *b);
 
+/* Exchanges the contents. */
+void resources_swap(struct resources *a, struct resources *b);
+
 /* Carries out RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME or SHRINK_VOLUME
- * on the list.  Only containment is checked (ERR_NOT_FOUND "A does not contain
- * B"), not permission; other types are ERR_UNSUPPORTED.  Unchanged on error. */
+ * on the list, whose resources must be in the reservations[] format and carry
+ * the same allocation_info as the operation's.  Only what can be done at all is
+ * checked, not permission.  Unchanged on error:
+ *   ERR_NOT_FOUND    "A does not contain B"
+ *   ERR_CONFLICT     DESTROY of a shared volume of which there are more copies
+ *   ERR_INVALID      nothing reserved to pop, no volume, an amount of 0
+ *   ERR_UNSUPPORTED  other operations */
 int resources_apply(struct resources *resources,
                     const Mesos__V1__Offer__Operation *operation,
                     struct err *err);

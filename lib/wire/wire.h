@@ -31,14 +31,14 @@ void wire_free(ProtobufCMessage **message);
 /* Same bytes when encoded. */
 bool wire_equal(const ProtobufCMessage *a, const ProtobufCMessage *b);
 
-/* Typed forms: WIRE_DECODE(reeve__demand, bytes, len, err) gives Reeve__Demand
- * *; WIRE_DUP(reeve__demand, message). */
+/* Typed forms.  WIRE_DECODE(reeve__demand, bytes, len, err) is a pointer to a
+ * Reeve__Demand; only for messages outside others.  WIRE_DUP(reeve__demand,
+ * message) has the type of message, for any. */
 #define WIRE_DECODE(prefix, data, len, err)                                    \
     ((__typeof__(prefix##__unpack(NULL, 0, NULL)))(void *)wire_decode(         \
         &prefix##__descriptor, data, len, err))
 #define WIRE_DUP(prefix, message)                                              \
-    ((__typeof__(prefix##__unpack(NULL, 0, NULL)))(void *)wire_dup(            \
-        &(message)->base))
+    ((__typeof__((void)0, *(message)) *)(void *)wire_dup(&(message)->base))
 /* AUTO_MESSAGE Reeve__Demand *d = …: freed with the scope. */
 #define AUTO_MESSAGE __attribute__((cleanup(wire_auto_free)))
 void wire_auto_free(void *pointer_to_message);
