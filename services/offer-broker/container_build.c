@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* container_build - see container_build.h
+ *
+ * A ContainerInfo is made only when something asks for it: plain tasks run on
+ * agents whatever their isolators.
+ */
+#include "services/offer-broker/container_build.h"
+
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/base/err.h"
+#include "lib/mesos/labels.h"
+#include "services/offer-broker/pb.h"
+
+static bool has_ports(const Reeve__PodSpec *pod)
+{
+    for (size_t i = 0; i < pod->n_resource_sets; i++)
+        if (pod->resource_sets[i]->n_ports > 0)
+            return true;
+    return false;
+}
+
+static int check_networks(const Reeve__PodSpec *pod, struct err *err)
+{
+    for (size_t i = 0; i < pod->n_networks; i++)
+        if (pod->networks[i]->n_host_ports > 0 ||
+            pod->networks[i]->n_container_ports > 0)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "port mapping of network %s is not supported yet",
+                           str_or_empty(pod->networks[i]->name));
+    if (pod->n_networks > 0 && has_ports(pod))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "ports on named networks are not supported yet");
+    return 0;
+}
+
+/* RLIMIT_NOFILE is RLMT_NOFILE to Mesos. */
+static bool rlimit_type(const char *name, int *out)
+{
+    AUTO_FREE char *mesos_name = NULL;
+
+    if (!name || !str_starts(name, "RLIMIT_"))
+        return false;
+    mesos_name = xasprintf("RLMT_%s", name + strlen("RLIMIT_"));
+    return wire_enum_value(&mesos__v1__rlimit_info__rlimit__type__descriptor,
+                           mesos_name, out);
+}
+
+int container_check(const Reeve__PodSpec *pod, struct err *err)
+{
+    int type;
+
+    if (pod->n_external_volumes > 0)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "external volumes are not supported yet");
+    if (*str_or_empty(pod->pre_reserved_role) &&
+        !str_eq(pod->pre_reserved_role, "*"))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "pre-reserved role %s is not supported yet",
+                       pod->pre_reserved_role);
+    for (size_t i = 0; i < pod->n_rlimits; i++)
+        if (!rlimit_type(pod->rlimits[i]->name, &type))
+            return err_set(err, ERR_UNSUPPORTED, "rlimit %s is not known",
+                           str_or_empty(pod->rlimits[i]->name));
+    return check_networks(pod, err);
+}
+
+/* *container may be NULL. */
+static Mesos__V1__ContainerInfo *made(Mesos__V1__ContainerInfo **container)
+{
+    if (!*container) {
+        PB_NEW(*container, mesos__v1__container_info);
+        (*container)->type = MESOS__V1__CONTAINER_INFO__TYPE__MESOS;
+    }
+    return *container;
+}
+
+static Mesos__V1__LinuxInfo *linux_of(Mesos__V1__ContainerInfo **container)
+{
+    Mesos__V1__ContainerInfo *c = made(container);
+
+    if (!c->linux_info)
+        PB_NEW(c->linux_info, mesos__v1__linux_info);
+    return c->linux_info;
+}
+
+/* Adds a volume with an empty source of that type; borrowed. */
+static Mesos__V1__Volume *add_volume(Mesos__V1__ContainerInfo **container,
+                                     const char *container_path, int type)
+{
+    Mesos__V1__ContainerInfo *c = made(container);
+    Mesos__V1__Volume *volume;
+
+    PB_NEW(volume, mesos__v1__volume);
+    volume->mode = MESOS__V1__VOLUME__MODE__RW;
+    volume->container_path = xstrdup(container_path);
+    PB_NEW(volume->source, mesos__v1__volume__source);
+    PB_SET(volume->source, type, (Mesos__V1__Volume__Source__Type)type);
+    PB_ADD(c, volumes, volume);
+    return volume;
+}
+
+static void add_sandbox_path(Mesos__V1__ContainerInfo **container,
+                             const char *container_path, const char *path,
+                             int type)
+{
+    Mesos__V1__Volume *volume =
+        add_volume(container, container_path,
+                   MESOS__V1__VOLUME__SOURCE__TYPE__SANDBOX_PATH);
+
+    PB_NEW(volume->source->sandbox_path,
+           mesos__v1__volume__source__sandbox_path);
+    PB_SET(volume->source->sandbox_path, type,
+           (Mesos__V1__Volume__Source__SandboxPath__Type)type);
+    volume->source->sandbox_path->path = xstrdup(path);
+}
+
+static void add_image(Mesos__V1__ContainerInfo **container, const char *name)
+{
+    Mesos__V1__ContainerInfo *c;
+    Mesos__V1__Image *image;
+
+    if (!*str_or_empty(name))
+        return;
+    c = made(container);
+    PB_NEW(image, mesos__v1__image);
+    image->type = MESOS__V1__IMAGE__TYPE__DOCKER;
+    PB_NEW(image->docker, mesos__v1__image__docker);
+    image->docker->name = xstrdup(name);
+    PB_NEW(c->mesos, mesos__v1__container_info__mesos_info);
+    c->mesos->image = image;
+    /* An image's own /tmp is on its root file system; the sandbox has room. */
+    add_sandbox_path(container, "/tmp", "tmp",
+                     MESOS__V1__VOLUME__SOURCE__SANDBOX_PATH__TYPE__SELF);
+}
+
+static void add_rlimits(Mesos__V1__ContainerInfo **container,
+                        const Reeve__PodSpec *pod)
+{
+    Mesos__V1__ContainerInfo *c;
+    Mesos__V1__RLimitInfo__RLimit *limit;
+    int type;
+
+    for (size_t i = 0; i < pod->n_rlimits; i++) {
+        const Reeve__RLimit *spec = pod->rlimits[i];
+
+        if (!rlimit_type(spec->name, &type))
+            continue;
+        c = made(container);
+        if (!c->rlimit_info)
+            PB_NEW(c->rlimit_info, mesos__v1__rlimit_info);
+        PB_NEW(limit, mesos__v1__rlimit_info__rlimit);
+        PB_SET(limit, type, (Mesos__V1__RLimitInfo__RLimit__Type)type);
+        if (spec->has_soft && spec->has_hard && spec->soft >= 0) {
+            PB_SET(limit, soft, (uint64_t)spec->soft);
+            PB_SET(limit, hard, (uint64_t)spec->hard);
+        }
+        PB_ADD(c->rlimit_info, rlimits, limit);
+    }
+}
+
+static void add_secret_files(Mesos__V1__ContainerInfo **container,
+                             const Reeve__PodSpec *pod)
+{
+    for (size_t i = 0; i < pod->n_secrets; i++) {
+        const Reeve__SecretSpec *spec = pod->secrets[i];
+        Mesos__V1__Volume *volume;
+        Mesos__V1__Secret *secret;
+
+        if (!*str_or_empty(spec->file))
+            continue;
+        volume = add_volume(container, spec->file,
+                            MESOS__V1__VOLUME__SOURCE__TYPE__SECRET);
+        PB_NEW(secret, mesos__v1__secret);
+        PB_SET(secret, type, MESOS__V1__SECRET__TYPE__REFERENCE);
+        PB_NEW(secret->reference, mesos__v1__secret__reference);
+        secret->reference->name = xstrdup(str_or_empty(spec->secret));
+        volume->source->secret = secret;
+    }
+}
+
+static void add_host_volumes(Mesos__V1__ContainerInfo **container,
+                             const Reeve__PodSpec *pod)
+{
+    for (size_t i = 0; i < pod->n_host_volumes; i++) {
+        const Reeve__HostVolume *spec = pod->host_volumes[i];
+        Mesos__V1__Volume *volume =
+            add_volume(container, str_or_empty(spec->container_path),
+                       MESOS__V1__VOLUME__SOURCE__TYPE__HOST_PATH);
+
+        if (str_eq(spec->mode, "RO"))
+            volume->mode = MESOS__V1__VOLUME__MODE__RO;
+        PB_NEW(volume->source->host_path, mesos__v1__volume__source__host_path);
+        volume->source->host_path->path =
+            xstrdup(str_or_empty(spec->host_path));
+    }
+}
+
+static void add_seccomp(Mesos__V1__ContainerInfo **container,
+                        const Reeve__PodSpec *pod)
+{
+    Mesos__V1__SeccompInfo *seccomp;
+
+    if (!pod->has_seccomp_unconfined && !pod->seccomp_profile_name)
+        return;
+    PB_NEW(seccomp, mesos__v1__seccomp_info);
+    if (pod->seccomp_profile_name)
+        seccomp->profile_name = xstrdup(pod->seccomp_profile_name);
+    else
+        PB_SET(seccomp, unconfined, pod->seccomp_unconfined);
+    linux_of(container)->seccomp = seccomp;
+}
+
+static void add_ipc(Mesos__V1__ContainerInfo **container, const char *mode,
+                    bool has_shm, uint32_t shm_size_mib)
+{
+    int value;
+
+    if (mode && wire_enum_value(&mesos__v1__linux_info__ipc_mode__descriptor,
+                                mode, &value))
+        PB_SET(linux_of(container), ipc_mode,
+               (Mesos__V1__LinuxInfo__IpcMode)value);
+    if (has_shm)
+        PB_SET(linux_of(container), shm_size, shm_size_mib);
+}
+
+static bool has_limits(const Reeve__PodSpec *pod)
+{
+    for (size_t i = 0; i < pod->n_resource_sets; i++)
+        if (pod->resource_sets[i]->limit_cpus ||
+            pod->resource_sets[i]->limit_memory)
+            return true;
+    return false;
+}
+
+Mesos__V1__ContainerInfo *container_of_task(const Reeve__PodSpec *pod,
+                                            const Reeve__TaskSpec *task)
+{
+    Mesos__V1__ContainerInfo *container = NULL;
+
+    add_image(&container, pod->image);
+    add_rlimits(&container, pod);
+    add_seccomp(&container, pod);
+    add_secret_files(&container, pod);
+    add_host_volumes(&container, pod);
+    add_ipc(&container, task->ipc_mode, task->has_shm_size_mib,
+            task->shm_size_mib);
+    for (size_t i = 0; i < pod->n_volumes; i++)
+        add_sandbox_path(&container, pod->volumes[i]->path,
+                         pod->volumes[i]->path,
+                         MESOS__V1__VOLUME__SOURCE__SANDBOX_PATH__TYPE__PARENT);
+    if (pod->share_pid_namespace)
+        PB_SET(linux_of(&container), share_pid_namespace, true);
+    /* All tasks of an executor must agree, or the master refuses the group. */
+    if (has_limits(pod))
+        PB_SET(linux_of(&container), share_cgroups, false);
+    return container;
+}
+
+Mesos__V1__ContainerInfo *container_of_executor(const Reeve__PodSpec *pod)
+{
+    Mesos__V1__ContainerInfo *container = NULL;
+    Mesos__V1__NetworkInfo *network;
+
+    add_ipc(&container, pod->ipc_mode, pod->has_shm_size_mib,
+            pod->shm_size_mib);
+    for (size_t i = 0; i < pod->n_networks; i++) {
+        const Reeve__NetworkSpec *spec = pod->networks[i];
+
+        PB_NEW(network, mesos__v1__network_info);
+        network->name = xstrdup(spec->name);
+        for (size_t k = 0; k < spec->n_labels; k++)
+            labels_add(&network->labels, spec->labels[k]->key,
+                       spec->labels[k]->value);
+        made(&container);
+        PB_ADD(container, network_infos, network);
+    }
+    return container;
+}

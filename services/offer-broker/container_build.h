@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* container_build - ContainerInfo of tasks and of the executor; pure */
+#ifndef REEVE_OFFER_BROKER_CONTAINER_BUILD_H
+#define REEVE_OFFER_BROKER_CONTAINER_BUILD_H
+
+#include "proto/mesos/v1/mesos.pb-c.h"
+#include "proto/spec.pb-c.h"
+
+struct err;
+
+/* ERR_UNSUPPORTED for what cannot be built. */
+int container_check(const Reeve__PodSpec *pod, struct err *err);
+/* NULL when the defaults do. */
+Mesos__V1__ContainerInfo *container_of_task(const Reeve__PodSpec *pod,
+                                            const Reeve__TaskSpec *task);
+Mesos__V1__ContainerInfo *container_of_executor(const Reeve__PodSpec *pod);
+
+#endif

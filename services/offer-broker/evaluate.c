@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* evaluate - see evaluate.h; here: free resources, fresh reservations, the
+ * frame of both ways */
+#include "services/offer-broker/evaluate.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/base/err.h"
+#include "lib/mesos/labels.h"
+#include "services/offer-broker/evaluate_internal.h"
+#include "services/offer-broker/pb.h"
+
+void match_destroy(struct match **match)
+{
+    struct match *m = *match;
+    ProtobufCMessage *message;
+
+    if (!m)
+        return;
+    for (size_t i = 0; i < m->n_grants; i++)
+        resource_free(&m->grants[i].resource);
+    free(m->grants);
+    for (size_t i = 0; i < m->n_ops; i++) {
+        message = m->ops[i] ? &m->ops[i]->base : NULL;
+        wire_free(&message);
+    }
+    free(m->ops);
+    message = m->pod ? &m->pod->base : NULL;
+    wire_free(&message);
+    free(m);
+    *match = NULL;
+}
+
+void eval_fail(struct eval *e, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (e->failures++)
+        buf_add_str(e->why, "; ");
+    buf_add_str(e->why, text);
+}
+
+/* ---- what is free
+ * ------------------------------------------------------------ */
+static bool is_plain_free(const Mesos__V1__Resource *resource)
+{
+    return resource_is_unreserved(resource) &&
+           !resource_is_revocable(resource) && !resource_is_shared(resource) &&
+           !resource_is_volume(resource);
+}
+
+static bool is_free_scalar(const Mesos__V1__Resource *resource,
+                           const char *name)
+{
+    return is_plain_free(resource) && str_eq(resource->name, name) &&
+           resource_disk_kind(resource) == DISK_ROOT;
+}
+
+const Mesos__V1__Resource *eval_find_free(const struct eval *e,
+                                          const char *name, int64_t milli)
+{
+    for (size_t i = 0; i < resources_count(e->pool); i++) {
+        const Mesos__V1__Resource *r = resources_at(e->pool, i);
+
+        if (is_free_scalar(r, name) && resource_milli(r) >= milli)
+            return r;
+    }
+    return NULL;
+}
+
+int64_t eval_sum_free(const struct eval *e, const char *name)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < resources_count(e->pool); i++) {
+        const Mesos__V1__Resource *r = resources_at(e->pool, i);
+
+        if (is_free_scalar(r, name))
+            sum += resource_milli(r);
+    }
+    return sum;
+}
+
+/* First number of [begin, end] that the port admits; 0: none. */
+static uint32_t admitted(const Reeve__PortSpec *port, uint64_t begin,
+                         uint64_t end)
+{
+    if (port->port)
+        return begin <= port->port && port->port <= end ? port->port : 0;
+    if (port->n_ranges == 0)
+        return (uint32_t)begin;
+    for (size_t i = 0; i < port->n_ranges; i++) {
+        uint64_t from = MAX(begin, port->ranges[i]->begin);
+
+        if (from <= MIN(end, port->ranges[i]->end))
+            return (uint32_t)from;
+    }
+    return 0;
+}
+
+uint32_t eval_free_port(const struct eval *e, const Reeve__PortSpec *port,
+                        const Mesos__V1__Resource **from)
+{
+    for (size_t i = 0; i < resources_count(e->pool); i++) {
+        const Mesos__V1__Resource *r = resources_at(e->pool, i);
+
+        if (!is_plain_free(r) || !str_eq(r->name, "ports") || !r->ranges)
+            continue;
+        for (size_t k = 0; k < r->ranges->n_range; k++) {
+            uint32_t number = admitted(port, r->ranges->range[k]->begin,
+                                       r->ranges->range[k]->end);
+            if (number) {
+                *from = r;
+                return number;
+            }
+        }
+    }
+    return 0;
+}
+
+static bool profile_fits(const Mesos__V1__Resource *disk,
+                         const Reeve__VolumeSpec *volume)
+{
+    const char *profile = disk->disk->source->profile;
+
+    if (volume->n_profiles == 0)
+        return !profile;
+    for (size_t i = 0; profile && i < volume->n_profiles; i++)
+        if (str_eq(profile, volume->profiles[i]))
+            return true;
+    return false;
+}
+
+/* The smallest free MOUNT disk that is large enough; taken whole. */
+static const Mesos__V1__Resource *find_mount(const struct eval *e,
+                                             const struct want *want)
+{
+    const Mesos__V1__Resource *best = NULL;
+
+    for (size_t i = 0; i < resources_count(e->pool); i++) {
+        const Mesos__V1__Resource *r = resources_at(e->pool, i);
+
+        if (!is_plain_free(r) || resource_disk_kind(r) != DISK_MOUNT)
+            continue;
+        if (resource_milli(r) < want->milli || !profile_fits(r, want->volume))
+            continue;
+        if (!best || resource_milli(r) < resource_milli(best))
+            best = r;
+    }
+    return best;
+}
+
+/* ---- operations
+ * --------------------------------------------------------------- */
+/* Carries the change out on our copy of the pool. */
+static void apply(struct eval *e, const Mesos__V1__Offer__Operation *op)
+{
+    struct err err = {0};
+
+    if (resources_apply(e->pool, op, &err) < 0)
+        eval_fail(e, "%s", err.text);
+}
+
+void eval_reserve(struct eval *e, const Mesos__V1__Resource *resource)
+{
+    Mesos__V1__Offer__Operation one = MESOS__V1__OFFER__OPERATION__INIT;
+    Mesos__V1__Offer__Operation__Reserve body =
+        MESOS__V1__OFFER__OPERATION__RESERVE__INIT;
+    Mesos__V1__Resource *list[] = {resource_dup(resource)};
+
+    PB_SET(&one, type, MESOS__V1__OFFER__OPERATION__TYPE__RESERVE);
+    one.reserve = &body;
+    body.resources = list;
+    body.n_resources = 1;
+    apply(e, &one);
+    if (!e->reserve) {
+        PB_NEW(e->reserve, mesos__v1__offer__operation);
+        e->reserve->has_type = true;
+        e->reserve->type = one.type;
+        e->reserve->id = pb_operation_id(e->reserve_id);
+        PB_NEW(e->reserve->reserve, mesos__v1__offer__operation__reserve);
+    }
+    PB_ADD(e->reserve->reserve, resources, list[0]);
+}
+
+void eval_unreserve(struct eval *e, const Mesos__V1__Resource *resource)
+{
+    Mesos__V1__Offer__Operation one = MESOS__V1__OFFER__OPERATION__INIT;
+    Mesos__V1__Offer__Operation__Unreserve body =
+        MESOS__V1__OFFER__OPERATION__UNRESERVE__INIT;
+    Mesos__V1__Resource *list[] = {resource_dup(resource)};
+    char id[UUID_TEXT_SIZE];
+
+    PB_SET(&one, type, MESOS__V1__OFFER__OPERATION__TYPE__UNRESERVE);
+    one.unreserve = &body;
+    body.resources = list;
+    body.n_resources = 1;
+    apply(e, &one);
+    if (!e->unreserve) {
+        e->in->ids->next(e->in->ids, id);
+        PB_NEW(e->unreserve, mesos__v1__offer__operation);
+        PB_SET(e->unreserve, type, one.type);
+        e->unreserve->id = pb_operation_id(id);
+        PB_NEW(e->unreserve->unreserve, mesos__v1__offer__operation__unreserve);
+    }
+    PB_ADD(e->unreserve->unreserve, resources, list[0]);
+}
+
+void eval_create(struct eval *e, const Mesos__V1__Resource *volume)
+{
+    Mesos__V1__Offer__Operation one = MESOS__V1__OFFER__OPERATION__INIT;
+    Mesos__V1__Offer__Operation__Create body =
+        MESOS__V1__OFFER__OPERATION__CREATE__INIT;
+    Mesos__V1__Resource *list[] = {resource_dup(volume)};
+
+    PB_SET(&one, type, MESOS__V1__OFFER__OPERATION__TYPE__CREATE);
+    one.create = &body;
+    body.volumes = list;
+    body.n_volumes = 1;
+    apply(e, &one);
+    if (!e->create) {
+        PB_NEW(e->create, mesos__v1__offer__operation);
+        PB_SET(e->create, type, one.type);
+        e->create->id = pb_operation_id(e->create_id);
+        PB_NEW(e->create->create, mesos__v1__offer__operation__create);
+    }
+    PB_ADD(e->create->create, volumes, list[0]);
+}
+
+/* ---- results
+ * ------------------------------------------------------------------ */
+bool eval_is_used(const struct eval *e, const char *owner)
+{
+    if (str_eq(owner, OWNER_EXECUTOR) || str_eq(owner, OWNER_POD))
+        return !e->in->has_executor;
+    for (size_t i = 0; i < e->in->n_sets; i++)
+        if (str_eq(owner, e->in->sets[i]))
+            return true;
+    return false;
+}
+
+void eval_grant(struct eval *e, const struct want *want,
+                Mesos__V1__Resource *resource)
+{
+    struct match *m = e->match;
+    struct grant grant = {.owner = want->owner,
+                          .port = want->port,
+                          .volume = want->volume,
+                          .resource = resource};
+
+    if (!eval_is_used(e, want->owner)) {
+        resource_free(&resource);
+        return;
+    }
+    if (want->kind == WANT_PORT)
+        grant.port_number = (uint32_t)resource->ranges->range[0]->begin;
+    m->grants = xrealloc(m->grants, (m->n_grants + 1) * sizeof(*m->grants));
+    m->grants[m->n_grants++] = grant;
+}
+
+Reeve__ReservedResource *eval_record(struct eval *e,
+                                     const Reeve__ReservedResource *entry)
+{
+    Reeve__ReservedResource *copy = WIRE_DUP(reeve__reserved_resource, entry);
+
+    PB_ADD(e->match->pod, resources, copy);
+    return copy;
+}
+
+void eval_entry_amount(Reeve__ReservedResource *entry,
+                       const Mesos__V1__Resource *resource)
+{
+    Reeve__PortRange *range;
+
+    if (resource->type == MESOS__V1__VALUE__TYPE__SCALAR)
+        PB_SET(entry, amount_milli, resource_milli(resource));
+    for (size_t i = 0; i < entry->n_ports; i++)
+        free(entry->ports[i]);
+    entry->n_ports = 0;
+    for (size_t i = 0; resource->ranges && i < resource->ranges->n_range; i++) {
+        PB_NEW(range, reeve__port_range);
+        PB_SET(range, begin, (uint32_t)resource->ranges->range[i]->begin);
+        PB_SET(range, end, (uint32_t)resource->ranges->range[i]->end);
+        PB_ADD(entry, ports, range);
+    }
+    PB_ENCODED(entry, resource, resource);
+}
+
+Mesos__V1__Resource *eval_volume_of(const struct eval *e,
+                                    const Mesos__V1__Resource *disk,
+                                    const char *persistence_id,
+                                    const char *container_path)
+{
+    Mesos__V1__Resource *volume = resource_dup(disk);
+    Mesos__V1__Resource__DiskInfo *info = volume->disk;
+
+    if (!info)
+        PB_NEW(info, mesos__v1__resource__disk_info);
+    volume->disk = info;
+    PB_NEW(info->persistence, mesos__v1__resource__disk_info__persistence);
+    info->persistence->id = xstrdup(persistence_id);
+    if (*str_or_empty(e->in->principal))
+        info->persistence->principal = xstrdup(e->in->principal);
+    PB_NEW(info->volume, mesos__v1__volume);
+    info->volume->mode = MESOS__V1__VOLUME__MODE__RW;
+    info->volume->container_path = xstrdup(container_path);
+    return volume;
+}
+
+/* ---- fresh
+ * -------------------------------------------------------------------- */
+static Mesos__V1__Resource *take_port(struct eval *e,
+                                      const Reeve__PortSpec *port)
+{
+    const Mesos__V1__Resource *from = NULL;
+    uint32_t number = eval_free_port(e, port, &from);
+    Mesos__V1__Resource *taken;
+    ProtobufCMessage *ranges;
+
+    if (!number)
+        return NULL;
+    taken = resource_dup(from);
+    ranges = &taken->ranges->base;
+    wire_free(&ranges);
+    PB_NEW(taken->ranges, mesos__v1__value__ranges);
+    ranges_add(taken->ranges, number, number);
+    return taken;
+}
+
+/* What is to be reserved for the want, still unreserved; NULL: not there. */
+static Mesos__V1__Resource *take_free(struct eval *e, const struct want *want)
+{
+    const Mesos__V1__Resource *from = NULL;
+    Mesos__V1__Resource *taken;
+
+    if (want->kind == WANT_PORT)
+        return take_port(e, want->port);
+    if (want->volume && want->volume->type == REEVE__VOLUME_SPEC__TYPE__MOUNT) {
+        from = find_mount(e, want);
+        return from ? resource_dup(from) : NULL;
+    }
+    from = eval_find_free(e, want->name, want->milli);
+    if (!from)
+        return NULL;
+    taken = resource_dup(from);
+    resource_set_milli(taken, want->milli);
+    return taken;
+}
+
+static void fail_fresh(struct eval *e, const struct want *want)
+{
+    AUTO_FREE char *text = want_text(want);
+    AUTO_FREE char *needed = milli_text(want->milli);
+    AUTO_FREE char *offered = milli_text(eval_sum_free(e, want->name));
+
+    if (want->kind == WANT_PORT)
+        eval_fail(e, "%s is not offered", text);
+    else if (want->volume &&
+             want->volume->type == REEVE__VOLUME_SPEC__TYPE__MOUNT)
+        eval_fail(e, "no MOUNT disk for %s", text);
+    else if (want->kind == WANT_VOLUME)
+        eval_fail(e, "disk %s MiB offered, %s", offered, text);
+    else
+        eval_fail(e, "%s %s offered, %s needed", want->name, offered, needed);
+}
+
+static void push_reservation(const struct eval *e,
+                             Mesos__V1__Resource *resource,
+                             const char *resource_id)
+{
+    const char *principal =
+        *str_or_empty(e->in->principal) ? e->in->principal : NULL;
+    Mesos__V1__Resource__ReservationInfo *reservation =
+        reservation_new(e->in->role, principal, "resource_id", resource_id);
+
+    labels_add(&reservation->labels, "framework_id", e->in->framework_id);
+    resource_push_reservation(resource, reservation);
+    reservation_free(&reservation);
+}
+
+static void record_fresh(struct eval *e, const struct want *want,
+                         const char *resource_id,
+                         const Mesos__V1__Resource *resource)
+{
+    Reeve__ReservedResource *entry;
+
+    PB_NEW(entry, reeve__reserved_resource);
+    entry->resource_id = xstrdup(resource_id);
+    entry->owner = xstrdup(want->owner);
+    entry->name = xstrdup(want->name);
+    if (want->kind == WANT_PORT)
+        PB_STR(entry, port_name, want->port->name);
+    PB_ADD(entry, operation_ids, xstrdup(e->reserve_id));
+    if (want->kind == WANT_VOLUME) {
+        entry->persistence_id = xstrdup(resource_volume_id(resource));
+        entry->container_path = xstrdup(want->volume->path);
+        PB_SET(entry, volume_type, want->volume->type);
+        PB_ADD(entry, operation_ids, xstrdup(e->create_id));
+    }
+    eval_entry_amount(entry, resource);
+    PB_ADD(e->match->pod, resources, entry);
+}
+
+void eval_fresh(struct eval *e, const struct want *want)
+{
+    char resource_id[UUID_TEXT_SIZE], persistence_id[UUID_TEXT_SIZE];
+    Mesos__V1__Resource *taken = take_free(e, want), *volume;
+
+    if (!taken) {
+        fail_fresh(e, want);
+        return;
+    }
+    e->in->ids->next(e->in->ids, resource_id);
+    push_reservation(e, taken, resource_id);
+    eval_reserve(e, taken);
+    if (want->kind == WANT_VOLUME) {
+        e->in->ids->next(e->in->ids, persistence_id);
+        volume = eval_volume_of(e, taken, persistence_id, want->volume->path);
+        resource_free(&taken);
+        eval_create(e, volume);
+        taken = volume;
+    }
+    record_fresh(e, want, resource_id, taken);
+    eval_grant(e, want, taken);
+}
+
+/* ---- the frame
+ * ---------------------------------------------------------------- */
+static const Reeve__ReservedResource *find_record(const struct eval *e,
+                                                  const struct want *want)
+{
+    const Reeve__PodRecord *record = e->in->record;
+
+    for (size_t i = 0; record && i < record->n_resources; i++)
+        if (want_is_record(want, record->resources[i]))
+            return record->resources[i];
+    return NULL;
+}
+
+static bool is_wanted(const struct wants *wants,
+                      const Reeve__ReservedResource *entry)
+{
+    for (size_t i = 0; i < wants->count; i++)
+        if (want_is_record(&wants->list[i], entry))
+            return true;
+    return false;
+}
+
+/* One want on an agent that has something of the pod. */
+static void eval_known(struct eval *e, const struct want *want, bool is_partial)
+{
+    const Reeve__ReservedResource *record = find_record(e, want);
+    bool is_used = eval_is_used(e, want->owner) || is_partial;
+
+    if (!record && is_used)
+        eval_fresh(e, want);
+    else if (record && is_used)
+        eval_reuse(e, want, record);
+    else if (record)
+        eval_record(e, record); /* not for this launch: stays as it is */
+}
+
+static void eval_all_known(struct eval *e, const struct wants *wants)
+{
+    const Reeve__PodRecord *record = e->in->record;
+    /* Never confirmed: the first launch is completed, footprint and all. */
+    bool is_partial = evaluate_is_unconfirmed(record) && !e->in->has_executor;
+
+    for (size_t i = 0; i < record->n_resources; i++)
+        if (!is_wanted(wants, record->resources[i]))
+            eval_orphan(e, record->resources[i]);
+    for (size_t i = 0; i < wants->count; i++)
+        eval_known(e, &wants->list[i], is_partial);
+    for (size_t i = 0; i < record->n_abandoned; i++)
+        PB_ADD(e->match->pod, abandoned,
+               WIRE_DUP(reeve__reserved_resource, record->abandoned[i]));
+    PB_SET(e->match->pod, confirmed, record->confirmed);
+}
+
+/* Everything that the former record holds is given up, by its exact ids. */
+static void abandon_all(struct eval *e)
+{
+    const Reeve__PodRecord *record = e->in->record;
+    Reeve__PodRecord *pod = e->match->pod;
+
+    for (size_t i = 0; record && i < record->n_abandoned; i++)
+        PB_ADD(pod, abandoned,
+               WIRE_DUP(reeve__reserved_resource, record->abandoned[i]));
+    for (size_t i = 0; record && i < record->n_resources; i++)
+        PB_ADD(pod, abandoned,
+               WIRE_DUP(reeve__reserved_resource, record->resources[i]));
+}
+
+static void eval_all_fresh(struct eval *e, const struct wants *wants)
+{
+    for (size_t i = 0; i < wants->count; i++)
+        eval_fresh(e, &wants->list[i]);
+    abandon_all(e);
+}
+
+static void add_op(struct match *m, Mesos__V1__Offer__Operation **op)
+{
+    if (*op)
+        PB_ADD(m, ops, *op);
+    *op = NULL;
+}
+
+/* What the launch uses leaves the pool. */
+static void subtract_grants(struct eval *e)
+{
+    struct err err = {0};
+
+    for (size_t i = 0; i < e->match->n_grants; i++)
+        if (resources_subtract(e->pool, e->match->grants[i].resource, &err) < 0)
+            eval_fail(e, "%s", err.text);
+}
+
+static struct match *finish(struct eval *e, struct resources **pool)
+{
+    struct match *match = MOVE(e->match);
+
+    add_op(match, &e->unreserve);
+    add_op(match, &e->reserve);
+    add_op(match, &e->create);
+    if (e->failures == 0) {
+        resources_destroy(pool);
+        *pool = MOVE(e->pool);
+        return match;
+    }
+    match_destroy(&match);
+    resources_destroy(&e->pool);
+    return NULL;
+}
+
+static void begin(struct eval *e, const struct eval_in *in)
+{
+    Reeve__PodRecord *pod;
+
+    e->match = xcalloc(1, sizeof(*e->match));
+    PB_NEW(pod, reeve__pod_record);
+    pod->pod_instance = xstrdup(in->pod_instance);
+    pod->framework_id = xstrdup(in->framework_id);
+    pod->role = xstrdup(in->role);
+    PB_STR(pod, principal, in->principal);
+    PB_SET(pod, confirmed, false);
+    e->match->pod = pod;
+    in->ids->next(in->ids, e->reserve_id);
+    in->ids->next(in->ids, e->create_id);
+}
+
+struct match *evaluate(const struct eval_in *in, struct resources **pool,
+                       struct buf *why)
+{
+    struct eval e = {.in = in, .why = why};
+    const Reeve__PodRecord *record = in->record;
+    struct wants wants;
+    size_t shown = record ? evaluate_shown(record, *pool, NULL) : 0;
+    bool is_fresh =
+        in->is_replace || !record || record->n_resources == 0 ||
+        (evaluate_is_unconfirmed(record) && shown == 0 && !in->has_executor);
+
+    e.pool = resources_dup(*pool);
+    begin(&e, in);
+    wants_of_pod(&wants, in->pod, &in->overhead);
+    if (is_fresh)
+        eval_all_fresh(&e, &wants);
+    else
+        eval_all_known(&e, &wants);
+    wants_free(&wants);
+    if (e.failures == 0)
+        subtract_grants(&e);
+    return finish(&e, pool);
+}

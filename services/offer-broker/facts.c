@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* facts - see facts.h
+ *
+ * One table of entries, keyed by what follows "service/<svc>/", plus an index
+ * from task id to task name.  Kinds are told apart by the key's first part.
+ */
+#include "services/offer-broker/facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "lib/base/base.h"
+#include "lib/base/err.h"
+#include "lib/wire/wire.h"
+
+enum kind {
+    KIND_NONE,
+    KIND_TARGET,
+    KIND_CONFIG,
+    KIND_DEMAND,
+    KIND_KILL,
+    KIND_FRAMEWORK,
+    KIND_TASK_INFO,
+    KIND_TASK_STATUS,
+    KIND_POD,
+    KIND_OUTCOME,
+    KIND_COUNT
+};
+
+struct entry {
+    char *id;
+    ProtobufCMessage *message; /* NULL: deleted; kept for its revision */
+    uint64_t revision;
+    UT_hash_handle hh;
+};
+
+/* task id -> task name, for the launches that are current. */
+struct id_entry {
+    char *task_id;
+    char *name;
+    UT_hash_handle hh;
+};
+
+struct facts {
+    char *service;
+    char *prefix; /* "service/<svc>/" */
+    struct entry *tables[KIND_COUNT];
+    struct id_entry *by_task_id;
+    size_t demands;
+};
+
+static const struct {
+    enum kind kind;
+    const char *prefix; /* after "service/<svc>/" */
+    const char *suffix; /* NULL: the rest is the id */
+    const ProtobufCMessageDescriptor *type;
+} kinds[] = {
+    {KIND_TARGET, "target", NULL, &reeve__target__descriptor},
+    {KIND_CONFIG, "config/", NULL, &reeve__config__descriptor},
+    {KIND_DEMAND, "demand/", NULL, &reeve__demand__descriptor},
+    {KIND_KILL, "kill/", NULL, &reeve__kill_order__descriptor},
+    {KIND_FRAMEWORK, "framework", NULL, &reeve__framework__descriptor},
+    {KIND_TASK_INFO, "task/", "/info", &reeve__task_record__descriptor},
+    {KIND_TASK_STATUS, "task/", "/status",
+     &reeve__task_status_record__descriptor},
+    {KIND_POD, "pod/", NULL, &reeve__pod_record__descriptor},
+    {KIND_OUTCOME, "outcome/", NULL, &reeve__outcome__descriptor},
+};
+
+struct facts *facts_new(const char *service)
+{
+    struct facts *facts = xcalloc(1, sizeof(*facts));
+
+    facts->service = xstrdup(service);
+    facts->prefix = xasprintf("service/%s/", service);
+    return facts;
+}
+
+static void drop_entry(struct entry **table, struct entry *entry)
+{
+    HASH_DEL(*table, entry);
+    wire_free(&entry->message);
+    free(entry->id);
+    free(entry);
+}
+
+void facts_destroy(struct facts **facts)
+{
+    struct facts *f = *facts;
+    struct entry *entry, *next;
+    struct id_entry *id, *next_id;
+
+    if (!f)
+        return;
+    for (size_t k = 0; k < KIND_COUNT; k++) {
+        HASH_ITER(hh, f->tables[k], entry, next)
+        {
+            drop_entry(&f->tables[k], entry);
+        }
+    }
+    HASH_ITER(hh, f->by_task_id, id, next_id)
+    {
+        HASH_DEL(f->by_task_id, id);
+        free(id->task_id);
+        free(id->name);
+        free(id);
+    }
+    free(f->service);
+    free(f->prefix);
+    free(f);
+    *facts = NULL;
+}
+
+const char *facts_service(const struct facts *facts)
+{
+    return facts->service;
+}
+
+/* Which kind a key is, and the id in it (malloc'd); KIND_NONE for others. */
+static size_t classify(const struct facts *facts, const char *key, char **id)
+{
+    const char *rest;
+
+    *id = NULL;
+    if (!str_starts(key, facts->prefix))
+        return ARRAY_LEN(kinds);
+    rest = key + strlen(facts->prefix);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        size_t before = strlen(kinds[i].prefix);
+        size_t after = kinds[i].suffix ? strlen(kinds[i].suffix) : 0;
+
+        if (strncmp(rest, kinds[i].prefix, before) != 0)
+            continue;
+        if (kinds[i].prefix[before - 1] != '/' && rest[before] != '\0')
+            continue;
+        if (kinds[i].suffix && !str_ends(rest + before, kinds[i].suffix))
+            continue;
+        *id = xstrndup(rest + before, strlen(rest + before) - after);
+        return i;
+    }
+    return ARRAY_LEN(kinds);
+}
+
+static struct entry *find_entry(const struct facts *facts, enum kind kind,
+                                const char *id)
+{
+    struct entry *entry = NULL;
+
+    HASH_FIND_STR(facts->tables[kind], id, entry);
+    return entry;
+}
+
+static void index_task(struct facts *facts, const char *task_id,
+                       const char *name)
+{
+    struct id_entry *index = NULL;
+
+    if (!task_id)
+        return;
+    HASH_FIND_STR(facts->by_task_id, task_id, index);
+    if (index)
+        return;
+    index = xcalloc(1, sizeof(*index));
+    index->task_id = xstrdup(task_id);
+    index->name = xstrdup(name);
+    HASH_ADD_KEYPTR(hh, facts->by_task_id, index->task_id,
+                    strlen(index->task_id), index);
+}
+
+static void unindex_task(struct facts *facts, const char *task_id)
+{
+    struct id_entry *index = NULL;
+
+    if (!task_id)
+        return;
+    HASH_FIND_STR(facts->by_task_id, task_id, index);
+    if (!index)
+        return;
+    HASH_DEL(facts->by_task_id, index);
+    free(index->task_id);
+    free(index->name);
+    free(index);
+}
+
+/* Puts the message in the place of the former one; takes it. */
+static void replace(struct facts *facts, enum kind kind, struct entry *entry,
+                    ProtobufCMessage *message)
+{
+    if (kind == KIND_TASK_INFO && entry->message)
+        unindex_task(facts, ((Reeve__TaskRecord *)entry->message)->task_id);
+    if (kind == KIND_TASK_INFO && message)
+        index_task(facts, ((Reeve__TaskRecord *)message)->task_id, entry->id);
+    if (kind == KIND_DEMAND)
+        facts->demands +=
+            (size_t)(message != NULL) - (size_t)(entry->message != NULL);
+    wire_free(&entry->message);
+    entry->message = message;
+}
+
+int facts_apply(struct facts *facts, const char *key, const void *value,
+                size_t len, uint64_t revision, struct err *err)
+{
+    AUTO_FREE char *id = NULL;
+    size_t index = classify(facts, key, &id);
+    ProtobufCMessage *message = NULL;
+    struct entry *entry;
+    int result = 0;
+
+    if (index == ARRAY_LEN(kinds))
+        return 0;
+    entry = find_entry(facts, kinds[index].kind, id);
+    if (entry && entry->revision > revision)
+        return 0;
+    if (value && !(message = wire_decode(kinds[index].type, value, len, err)))
+        result = err_wrap(err, "%s", key);
+    if (!entry) {
+        entry = xcalloc(1, sizeof(*entry));
+        entry->id = MOVE(id);
+        HASH_ADD_KEYPTR(hh, facts->tables[kinds[index].kind], entry->id,
+                        strlen(entry->id), entry);
+    }
+    replace(facts, kinds[index].kind, entry, message);
+    entry->revision = revision;
+    /* Demands, kills and outcomes come and go for ever; what their deleted
+     * entries would protect from (an older put that arrives after our own
+     * delete) is refused by the store's preconditions anyway. */
+    if (!message &&
+        (kinds[index].kind == KIND_DEMAND || kinds[index].kind == KIND_KILL ||
+         kinds[index].kind == KIND_OUTCOME))
+        drop_entry(&facts->tables[kinds[index].kind], entry);
+    return result;
+}
+
+static const ProtobufCMessage *get(const struct facts *facts, enum kind kind,
+                                   const char *id, uint64_t *revision)
+{
+    const struct entry *entry = id ? find_entry(facts, kind, id) : NULL;
+    bool is_there = entry && entry->message;
+
+    if (revision)
+        *revision = is_there ? entry->revision : 0;
+    return is_there ? entry->message : NULL;
+}
+
+const Reeve__Target *facts_target(const struct facts *facts)
+{
+    return (const Reeve__Target *)get(facts, KIND_TARGET, "", NULL);
+}
+
+const Reeve__Config *facts_config(const struct facts *facts, const char *id)
+{
+    return (const Reeve__Config *)get(facts, KIND_CONFIG, id, NULL);
+}
+
+const Reeve__Config *facts_target_config(const struct facts *facts)
+{
+    const Reeve__Target *target = facts_target(facts);
+
+    return target ? facts_config(facts, target->config_id) : NULL;
+}
+
+const Reeve__Framework *facts_framework(const struct facts *facts,
+                                        uint64_t *revision)
+{
+    return (const Reeve__Framework *)get(facts, KIND_FRAMEWORK, "", revision);
+}
+
+const Reeve__Demand *facts_demand(const struct facts *facts, const char *id,
+                                  uint64_t *revision)
+{
+    return (const Reeve__Demand *)get(facts, KIND_DEMAND, id, revision);
+}
+
+const Reeve__KillOrder *facts_kill(const struct facts *facts,
+                                   const char *task_id, uint64_t *revision)
+{
+    return (const Reeve__KillOrder *)get(facts, KIND_KILL, task_id, revision);
+}
+
+const Reeve__PodRecord *facts_pod(const struct facts *facts,
+                                  const char *instance, uint64_t *revision)
+{
+    return (const Reeve__PodRecord *)get(facts, KIND_POD, instance, revision);
+}
+
+const Reeve__Outcome *facts_outcome(const struct facts *facts,
+                                    const char *instance, uint64_t *revision)
+{
+    return (const Reeve__Outcome *)get(facts, KIND_OUTCOME, instance, revision);
+}
+
+bool facts_task(const struct facts *facts, const char *name,
+                struct fact_task *out)
+{
+    const struct entry *info = find_entry(facts, KIND_TASK_INFO, name);
+    const struct entry *status = find_entry(facts, KIND_TASK_STATUS, name);
+
+    memset(out, 0, sizeof(*out));
+    if (info && info->message) {
+        out->name = info->id;
+        out->info = (const Reeve__TaskRecord *)info->message;
+        out->info_revision = info->revision;
+    }
+    if (status && status->message) {
+        out->name = status->id;
+        out->status = (const Reeve__TaskStatusRecord *)status->message;
+        out->status_revision = status->revision;
+    }
+    return out->name != NULL;
+}
+
+bool facts_task_by_id(const struct facts *facts, const char *task_id,
+                      struct fact_task *out)
+{
+    struct id_entry *index = NULL;
+
+    HASH_FIND_STR(facts->by_task_id, task_id, index);
+    if (index)
+        return facts_task(facts, index->name, out);
+    memset(out, 0, sizeof(*out));
+    return false;
+}
+
+size_t facts_demand_count(const struct facts *facts)
+{
+    return facts->demands;
+}
+
+static void each(const struct facts *facts, enum kind kind,
+                 void (*fn)(void *self, const struct fact *fact), void *self)
+{
+    struct entry *entry, *next;
+
+    HASH_ITER(hh, facts->tables[kind], entry, next)
+    {
+        struct fact fact = {entry->id, entry->message, entry->revision};
+
+        if (entry->message)
+            fn(self, &fact);
+    }
+}
+
+void facts_each_demand(const struct facts *facts,
+                       void (*fn)(void *self, const struct fact *fact),
+                       void *self)
+{
+    each(facts, KIND_DEMAND, fn, self);
+}
+
+void facts_each_kill(const struct facts *facts,
+                     void (*fn)(void *self, const struct fact *fact),
+                     void *self)
+{
+    each(facts, KIND_KILL, fn, self);
+}
+
+void facts_each_pod(const struct facts *facts,
+                    void (*fn)(void *self, const struct fact *fact), void *self)
+{
+    each(facts, KIND_POD, fn, self);
+}
+
+void facts_each_outcome(const struct facts *facts,
+                        void (*fn)(void *self, const struct fact *fact),
+                        void *self)
+{
+    each(facts, KIND_OUTCOME, fn, self);
+}
+
+void facts_each_task(const struct facts *facts,
+                     void (*fn)(void *self, const struct fact_task *task),
+                     void *self)
+{
+    struct entry *entry, *next;
+
+    HASH_ITER(hh, facts->tables[KIND_TASK_INFO], entry, next)
+    {
+        struct fact_task task;
+
+        if (entry->message && facts_task(facts, entry->id, &task))
+            fn(self, &task);
+    }
+}
+
+char *facts_key(const struct facts *facts, const char *rest)
+{
+    return xasprintf("%s%s", facts->prefix, rest);
+}
+
+char *facts_key_task_info(const struct facts *facts, const char *name)
+{
+    return xasprintf("%stask/%s/info", facts->prefix, name);
+}
+
+char *facts_key_task_status(const struct facts *facts, const char *name)
+{
+    return xasprintf("%stask/%s/status", facts->prefix, name);
+}
+
+char *facts_key_demand(const struct facts *facts, const char *id)
+{
+    return xasprintf("%sdemand/%s", facts->prefix, id);
+}
+
+char *facts_key_kill(const struct facts *facts, const char *task_id)
+{
+    return xasprintf("%skill/%s", facts->prefix, task_id);
+}
+
+char *facts_key_pod(const struct facts *facts, const char *instance)
+{
+    return xasprintf("%spod/%s", facts->prefix, instance);
+}
+
+char *facts_key_outcome(const struct facts *facts, const char *instance)
+{
+    return xasprintf("%soutcome/%s", facts->prefix, instance);
+}
+
+char *facts_service_of_key(const char *key)
+{
+    static const char prefix[] = "service/";
+    const char *name, *end;
+
+    if (!str_starts(key, prefix))
+        return NULL;
+    name = key + strlen(prefix);
+    end = strchr(name, '/');
+    return end && end > name ? xstrndup(name, (size_t)(end - name)) : NULL;
+}
