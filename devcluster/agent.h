@@ -29,8 +29,8 @@ struct agent_config {
     const char *ip;       /* "127.0.0.1" */
     int port;             /* of the agent's HTTP; shown to tasks as
                              MESOS_SLAVE_PID / AGENT_ENDPOINT */
-    const char
-        *resources; /* "cpus:4;mem:4096;disk:10240;ports:[31000-31099]" */
+    /* "cpus:4;mem:4096;disk:10240;ports:[31000-31099]" or a JSON list */
+    const char *resources;
     const char *attributes; /* "rack:r0;zone:z0"; NULL or "": none */
     const char *region;     /* AgentInfo.domain; NULL: none */
     const char *zone;
@@ -45,7 +45,9 @@ struct agent_config {
                                      when executors were found; 2,000 */
     int64_t executor_shutdown_grace_ms; /* 5,000 */
     int64_t kill_grace_ms;    /* when no kill policy says else; 3,000 */
-    int64_t fetch_timeout_ms; /* whole fetch of one task; 60,000 */
+    int64_t fetch_timeout_ms; /* of each URI; 600,000 */
+    int64_t launch_delay_ms;  /* from RunGroup to the start of its tasks: a KILL
+                                 within it is "killed during launch"; 0 */
 };
 
 /* Recovers what is in work_dir (nothing is sent yet), or starts afresh.
@@ -71,8 +73,10 @@ void agent_disconnect(struct agent *agent);
 void agent_receive(struct agent *agent,
                    const Reeve__Devcluster__ToAgent *message);
 
-/* Like SIGUSR1 to a real agent: sends Unregister, kills everything, forgets
- * its id.  The next agent_connect registers as a new agent. */
+/* Like SIGUSR1 to a real agent: sends Unregister and kills everything.  The
+ * next agent_connect registers under the same id, with reservations and
+ * volumes. (A Shutdown message from the master does the same, but gives the id
+ * up.) */
 void agent_unregister(struct agent *agent);
 
 /* NULL before the first registration.  Borrowed until the next change. */
@@ -85,14 +89,18 @@ bool agent_connected(const struct agent *agent);
 struct agent_task_view {
     const char *framework_id;
     const char *executor_id;
-    const char *container_id; /* the executor's; nested: executor's + task's */
+    const char *container_id; /* of the task; nested in the executor's, but the
+                                 same for a command task */
+    const char *executor_container_id;
     const char *executor_dir; /* …/runs/<container>, the executor's sandbox */
     const char *sandbox;      /* the task's own; same as executor_dir for a
                                  command task */
+    const Mesos__V1__FrameworkInfo *framework;
     const Mesos__V1__Task *task;             /* state, statuses */
     const Mesos__V1__ExecutorInfo *executor; /* NULL for command tasks */
-    int64_t pid; /* of the task's command; 0 when none runs */
-    bool completed;
+    int64_t pid;         /* of the task's command; 0 when none runs */
+    bool completed;      /* the task ended (its updates may be on their way) */
+    bool executor_ended; /* and its executor is gone */
 };
 /* Each task of live executors, then the recently completed (at most 150). */
 void agent_each_task(const struct agent *agent,
