@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/planner/facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/id.h"
+#include "lib/mesos/states.h"
+#include "lib/spec/spec.h"
+#include "lib/wire/wire.h"
+
+#define FREE_MESSAGE(field)                                                    \
+    do {                                                                       \
+        ProtobufCMessage *message_ = (field) ? &(field)->base : NULL;          \
+        wire_free(&message_);                                                  \
+        (field) = NULL;                                                        \
+    } while (0)
+
+struct facts *facts_new(const char *svc)
+{
+    struct facts *facts = xcalloc(1, sizeof *facts);
+    facts->svc = xstrdup(svc);
+    return facts;
+}
+
+/* ---- pods ------------------------------------------------------------------
+ */
+static struct fact_pod *pod_of(struct facts *facts, const char *instance)
+{
+    struct fact_pod *pod;
+    HASH_FIND_STR(facts->pods, instance, pod);
+    if (pod)
+        return pod;
+    pod = xcalloc(1, sizeof *pod);
+    pod->instance = xstrdup(instance);
+    HASH_ADD_KEYPTR(hh, facts->pods, pod->instance, strlen(pod->instance), pod);
+    return pod;
+}
+
+static struct fact_pod *pod_at(struct facts *facts, const char *type,
+                               uint32_t index)
+{
+    AUTO_FREE char *instance = spec_pod_instance(type, index);
+    return pod_of(facts, instance);
+}
+
+static void detach_task(struct fact_task *task)
+{
+    struct fact_pod *pod = task->pod;
+    if (!pod)
+        return;
+    size_t i = 0;
+    while (pod->tasks[i] != task)
+        i++;
+    pod->tasks[i] = pod->tasks[--pod->n_tasks];
+    task->pod = NULL;
+}
+
+static void attach_task(struct fact_task *task, struct fact_pod *pod)
+{
+    pod->tasks = xrealloc(pod->tasks, (pod->n_tasks + 1) * sizeof *pod->tasks);
+    pod->tasks[pod->n_tasks++] = task;
+    task->pod = pod;
+}
+
+static void detach_demand(struct fact_demand *demand)
+{
+    struct fact_pod *pod = demand->pod;
+    size_t i = 0;
+    while (pod->demands[i] != demand)
+        i++;
+    pod->demands[i] = pod->demands[--pod->n_demands];
+    demand->pod = NULL;
+}
+
+static void attach_demand(struct fact_demand *demand, struct fact_pod *pod)
+{
+    pod->demands =
+        xrealloc(pod->demands, (pod->n_demands + 1) * sizeof *pod->demands);
+    pod->demands[pod->n_demands++] = demand;
+    demand->pod = pod;
+}
+
+/* ---- forgetting -------------------------------------------------------------
+ */
+static void drop_config(struct facts *facts, struct fact_config *config)
+{
+    HASH_DEL(facts->configs, config);
+    FREE_MESSAGE(config->config);
+    free(config->pod_digests);
+    free(config->id);
+    free(config);
+}
+
+static void drop_plan(struct facts *facts, struct fact_plan *plan)
+{
+    HASH_DEL(facts->plans, plan);
+    FREE_MESSAGE(plan->plan);
+    free(plan->name);
+    free(plan);
+}
+
+static void drop_demand(struct facts *facts, struct fact_demand *demand)
+{
+    detach_demand(demand);
+    HASH_DEL(facts->demands, demand);
+    FREE_MESSAGE(demand->demand);
+    free(demand->id);
+    free(demand);
+}
+
+static void drop_kill(struct facts *facts, struct fact_kill *kill)
+{
+    HASH_DEL(facts->kills, kill);
+    FREE_MESSAGE(kill->order);
+    free(kill->task_id);
+    free(kill);
+}
+
+static void drop_task(struct facts *facts, struct fact_task *task)
+{
+    detach_task(task);
+    HASH_DEL(facts->tasks, task);
+    FREE_MESSAGE(task->info);
+    FREE_MESSAGE(task->status);
+    free(task->name);
+    free(task);
+}
+
+static void drop_property(struct facts *facts, struct fact_property *property)
+{
+    HASH_DEL(facts->properties, property);
+    free(property->name);
+    free(property->text);
+    free(property);
+}
+
+static void drop_pod(struct facts *facts, struct fact_pod *pod)
+{
+    HASH_DEL(facts->pods, pod);
+    FREE_MESSAGE(pod->outcome);
+    free(pod->tasks);
+    free(pod->demands);
+    free(pod->instance);
+    free(pod);
+}
+
+static void drop_damage(struct facts *facts, struct fact_damage *damage)
+{
+    HASH_DEL(facts->damaged, damage);
+    free(damage->path);
+    free(damage);
+}
+
+#define DROP_ALL(table, drop)                                                  \
+    do {                                                                       \
+        __typeof__((*facts)->table) item_, next_;                              \
+        HASH_ITER(hh, (*facts)->table, item_, next_)                           \
+        drop(*facts, item_);                                                   \
+    } while (0)
+
+void facts_destroy(struct facts **facts)
+{
+    if (!*facts)
+        return;
+    DROP_ALL(configs, drop_config);
+    DROP_ALL(plans, drop_plan);
+    DROP_ALL(demands, drop_demand);
+    DROP_ALL(kills, drop_kill);
+    DROP_ALL(tasks, drop_task);
+    DROP_ALL(properties, drop_property);
+    DROP_ALL(pods, drop_pod);
+    DROP_ALL(damaged, drop_damage);
+    FREE_MESSAGE((*facts)->target);
+    free((*facts)->svc);
+    free(*facts);
+    *facts = NULL;
+}
+
+/* ---- applying one key
+ * --------------------------------------------------------- */
+/* What arrived: message is NULL when the key was deleted. */
+struct arrival {
+    const char *name; /* what follows the kind */
+    const void *value;
+    size_t len;
+    uint64_t revision;
+};
+
+static int apply_target(struct facts *facts, const struct arrival *a,
+                        struct err *err)
+{
+    Reeve__Target *target = NULL;
+    if (a->value) {
+        target = WIRE_DECODE(reeve__target, a->value, a->len, err);
+        if (!target)
+            return -1;
+    }
+    FREE_MESSAGE(facts->target);
+    facts->target = target;
+    facts->target_revision = a->revision;
+    return 0;
+}
+
+void facts_spec_digest(const Reeve__ServiceSpec *spec, char out[65])
+{
+    /* A shallow copy: only the counters differ, nothing is freed. */
+    Reeve__ServiceSpec bare = *spec;
+    bare.n_warnings = 0;
+    bare.warnings = NULL;
+
+    AUTO_BUF struct buf bytes = {0};
+    wire_encode(&bare.base, &bytes);
+    sha256_hex(buf_text(&bytes), bytes.len, out);
+}
+
+static void digest_pods(struct fact_config *config)
+{
+    const Reeve__ServiceSpec *spec = config->config->spec;
+    facts_spec_digest(spec, config->spec_digest);
+    config->pod_digests = xcalloc(spec->n_pods + 1, 65);
+    for (size_t i = 0; i < spec->n_pods; i++)
+        spec_pod_digest(spec, spec->pods[i], config->pod_digests[i]);
+}
+
+static int apply_config(struct facts *facts, const struct arrival *a,
+                        struct err *err)
+{
+    Reeve__Config *message = NULL;
+    if (a->value) {
+        message = WIRE_DECODE(reeve__config, a->value, a->len, err);
+        if (!message)
+            return -1;
+        if (!message->spec) {
+            FREE_MESSAGE(message);
+            return err_set(err, ERR_CORRUPT, "configuration without a spec");
+        }
+    }
+    struct fact_config *config;
+    HASH_FIND_STR(facts->configs, a->name, config);
+    if (config)
+        drop_config(facts, config);
+    if (!message)
+        return 0;
+
+    config = xcalloc(1, sizeof *config);
+    config->id = xstrdup(a->name);
+    config->config = message;
+    config->revision = a->revision;
+    digest_pods(config);
+    HASH_ADD_KEYPTR(hh, facts->configs, config->id, strlen(config->id), config);
+    return 0;
+}
+
+static int apply_plan(struct facts *facts, const struct arrival *a,
+                      struct err *err)
+{
+    Reeve__Plan *message = NULL;
+    if (a->value) {
+        message = WIRE_DECODE(reeve__plan, a->value, a->len, err);
+        if (!message)
+            return -1;
+    }
+    struct fact_plan *plan;
+    HASH_FIND_STR(facts->plans, a->name, plan);
+    if (plan)
+        drop_plan(facts, plan);
+    if (!message)
+        return 0;
+
+    plan = xcalloc(1, sizeof *plan);
+    plan->name = xstrdup(a->name);
+    plan->plan = message;
+    plan->revision = a->revision;
+    HASH_ADD_KEYPTR(hh, facts->plans, plan->name, strlen(plan->name), plan);
+    return 0;
+}
+
+static int apply_demand(struct facts *facts, const struct arrival *a,
+                        struct err *err)
+{
+    Reeve__Demand *message = NULL;
+    if (a->value) {
+        message = WIRE_DECODE(reeve__demand, a->value, a->len, err);
+        if (!message)
+            return -1;
+        if (!message->pod_type) {
+            FREE_MESSAGE(message);
+            return err_set(err, ERR_CORRUPT, "demand without a pod type");
+        }
+    }
+    struct fact_demand *demand;
+    HASH_FIND_STR(facts->demands, a->name, demand);
+    if (demand)
+        drop_demand(facts, demand);
+    if (!message)
+        return 0;
+
+    demand = xcalloc(1, sizeof *demand);
+    demand->id = xstrdup(a->name);
+    demand->demand = message;
+    demand->revision = a->revision;
+    HASH_ADD_KEYPTR(hh, facts->demands, demand->id, strlen(demand->id), demand);
+    attach_demand(demand, pod_at(facts, message->pod_type, message->pod_index));
+    return 0;
+}
+
+static int apply_kill(struct facts *facts, const struct arrival *a,
+                      struct err *err)
+{
+    Reeve__KillOrder *message = NULL;
+    if (a->value) {
+        message = WIRE_DECODE(reeve__kill_order, a->value, a->len, err);
+        if (!message)
+            return -1;
+    }
+    struct fact_kill *kill;
+    HASH_FIND_STR(facts->kills, a->name, kill);
+    if (kill)
+        drop_kill(facts, kill);
+    if (!message)
+        return 0;
+
+    kill = xcalloc(1, sizeof *kill);
+    kill->task_id = xstrdup(a->name);
+    kill->order = message;
+    kill->revision = a->revision;
+    HASH_ADD_KEYPTR(hh, facts->kills, kill->task_id, strlen(kill->task_id),
+                    kill);
+    return 0;
+}
+
+static struct fact_task *task_of(struct facts *facts, const char *name)
+{
+    struct fact_task *task;
+    HASH_FIND_STR(facts->tasks, name, task);
+    if (task)
+        return task;
+    task = xcalloc(1, sizeof *task);
+    task->name = xstrdup(name);
+    HASH_ADD_KEYPTR(hh, facts->tasks, task->name, strlen(task->name), task);
+    return task;
+}
+
+static void drop_task_if_empty(struct facts *facts, struct fact_task *task)
+{
+    if (!task->info && !task->status)
+        drop_task(facts, task);
+}
+
+static int apply_task_info(struct facts *facts, const struct arrival *a,
+                           struct err *err)
+{
+    Reeve__TaskRecord *message = NULL;
+    if (a->value) {
+        message = WIRE_DECODE(reeve__task_record, a->value, a->len, err);
+        if (!message)
+            return -1;
+        if (!message->pod_type || !message->task_id) {
+            FREE_MESSAGE(message);
+            return err_set(err, ERR_CORRUPT,
+                           "task record without a pod type or a task id");
+        }
+    }
+    struct fact_task *task = task_of(facts, a->name);
+    detach_task(task);
+    FREE_MESSAGE(task->info);
+    task->info = message;
+    task->info_revision = message ? a->revision : 0;
+    if (message)
+        attach_task(task, pod_at(facts, message->pod_type, message->pod_index));
+    drop_task_if_empty(facts, task);
+    return 0;
+}
+
+static int apply_task_status(struct facts *facts, const struct arrival *a,
+                             struct err *err)
+{
+    Reeve__TaskStatusRecord *message = NULL;
+    if (a->value) {
+        message = WIRE_DECODE(reeve__task_status_record, a->value, a->len, err);
+        if (!message)
+            return -1;
+    }
+    struct fact_task *task = task_of(facts, a->name);
+    FREE_MESSAGE(task->status);
+    task->status = message;
+    task->status_revision = message ? a->revision : 0;
+    drop_task_if_empty(facts, task);
+    return 0;
+}
+
+/* a->name is "<task name>/info" or "<task name>/status". */
+static int apply_task(struct facts *facts, const struct arrival *a,
+                      struct err *err)
+{
+    const char *slash = strrchr(a->name, '/');
+    if (!slash)
+        return 0;
+    AUTO_FREE char *name = xstrndup(a->name, (size_t)(slash - a->name));
+    struct arrival part = *a;
+    part.name = name;
+    if (str_eq(slash, "/info"))
+        return apply_task_info(facts, &part, err);
+    if (str_eq(slash, "/status"))
+        return apply_task_status(facts, &part, err);
+    return 0;
+}
+
+static int apply_outcome(struct facts *facts, const struct arrival *a,
+                         struct err *err)
+{
+    Reeve__Outcome *message = NULL;
+    if (a->value) {
+        message = WIRE_DECODE(reeve__outcome, a->value, a->len, err);
+        if (!message)
+            return -1;
+    }
+    struct fact_pod *pod = pod_of(facts, a->name);
+    FREE_MESSAGE(pod->outcome);
+    pod->outcome = message;
+    return 0;
+}
+
+static int apply_pod(struct facts *facts, const struct arrival *a,
+                     struct err *err)
+{
+    (void)err;
+    pod_of(facts, a->name)->has_record = a->value != NULL;
+    return 0;
+}
+
+static int apply_property(struct facts *facts, const struct arrival *a,
+                          struct err *err)
+{
+    (void)err;
+    struct fact_property *property;
+    HASH_FIND_STR(facts->properties, a->name, property);
+    if (property)
+        drop_property(facts, property);
+    if (!a->value)
+        return 0;
+
+    property = xcalloc(1, sizeof *property);
+    property->name = xstrdup(a->name);
+    property->text = xstrndup(a->value, a->len);
+    property->revision = a->revision;
+    HASH_ADD_KEYPTR(hh, facts->properties, property->name,
+                    strlen(property->name), property);
+    return 0;
+}
+
+static const struct {
+    const char *prefix;
+    int (*apply)(struct facts *facts, const struct arrival *a, struct err *err);
+} kinds[] = {
+    {"target", apply_target},      {"config/", apply_config},
+    {"plan/", apply_plan},         {"demand/", apply_demand},
+    {"kill/", apply_kill},         {"task/", apply_task},
+    {"pod/", apply_pod},           {"outcome/", apply_outcome},
+    {"property/", apply_property},
+};
+
+static void mark_damage(struct facts *facts, const char *path, bool is_damaged)
+{
+    struct fact_damage *damage;
+    HASH_FIND_STR(facts->damaged, path, damage);
+    if (is_damaged == (damage != NULL))
+        return;
+    if (damage) {
+        drop_damage(facts, damage);
+        return;
+    }
+    damage = xcalloc(1, sizeof *damage);
+    damage->path = xstrdup(path);
+    HASH_ADD_KEYPTR(hh, facts->damaged, damage->path, strlen(damage->path),
+                    damage);
+}
+
+int facts_apply(struct facts *facts, const char *path, const void *value,
+                size_t len, uint64_t revision, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (!str_starts(path, kinds[i].prefix))
+            continue;
+        struct arrival a = {
+            .name = path + strlen(kinds[i].prefix),
+            .value = value,
+            .len = len,
+            .revision = revision,
+        };
+        int result = kinds[i].apply(facts, &a, err);
+        mark_damage(facts, path, result < 0);
+        if (result < 0 && err)
+            err->code = ERR_CORRUPT;
+        return result;
+    }
+    return 0;
+}
+
+/* ---- keys
+ * ---------------------------------------------------------------------- */
+const char *facts_split_key(const char *key, char **svc)
+{
+    static const char prefix[] = "service/";
+    if (!str_starts(key, prefix))
+        return NULL;
+    const char *start = key + sizeof prefix - 1;
+    const char *slash = strchr(start, '/');
+    if (!slash || slash == start)
+        return NULL;
+    *svc = xstrndup(start, (size_t)(slash - start));
+    return slash + 1;
+}
+
+char *facts_key(const struct facts *facts, const char *kind, const char *name)
+{
+    if (!name)
+        return xasprintf("service/%s/%s", facts->svc, kind);
+    return xasprintf("service/%s/%s/%s", facts->svc, kind, name);
+}
+
+char *facts_task_key(const struct facts *facts, const char *task_name,
+                     const char *part)
+{
+    return xasprintf("service/%s/task/%s/%s", facts->svc, task_name, part);
+}
+
+/* ---- looking up
+ * ------------------------------------------------------------------ */
+const struct fact_config *facts_config(const struct facts *facts,
+                                       const char *id)
+{
+    struct fact_config *config;
+    const char *key = str_or_empty(id);
+    HASH_FIND_STR(facts->configs, key, config);
+    return config;
+}
+
+const struct fact_config *facts_target_config(const struct facts *facts)
+{
+    return facts->target ? facts_config(facts, facts->target->config_id) : NULL;
+}
+
+const struct fact_plan *facts_plan(const struct facts *facts, const char *name)
+{
+    struct fact_plan *plan;
+    const char *key = str_or_empty(name);
+    HASH_FIND_STR(facts->plans, key, plan);
+    return plan;
+}
+
+const struct fact_task *facts_task(const struct facts *facts, const char *name)
+{
+    struct fact_task *task;
+    HASH_FIND_STR(facts->tasks, name, task);
+    return task;
+}
+
+const struct fact_kill *facts_kill(const struct facts *facts,
+                                   const char *task_id)
+{
+    struct fact_kill *kill;
+    const char *key = str_or_empty(task_id);
+    HASH_FIND_STR(facts->kills, key, kill);
+    return kill;
+}
+
+const struct fact_property *facts_property(const struct facts *facts,
+                                           const char *name)
+{
+    struct fact_property *property;
+    HASH_FIND_STR(facts->properties, name, property);
+    return property;
+}
+
+const struct fact_pod *facts_pod(const struct facts *facts, const char *type,
+                                 uint32_t index)
+{
+    AUTO_FREE char *instance = spec_pod_instance(type, index);
+    struct fact_pod *pod;
+    HASH_FIND_STR(facts->pods, instance, pod);
+    return pod;
+}
+
+const struct fact_task *fact_pod_task(const struct fact_pod *pod,
+                                      const char *short_name)
+{
+    for (size_t i = 0; pod && i < pod->n_tasks; i++)
+        if (str_eq(pod->tasks[i]->info->short_name, short_name))
+            return pod->tasks[i];
+    return NULL;
+}
+
+const char *fact_config_pod_digest(const struct fact_config *config,
+                                   const char *type)
+{
+    const Reeve__ServiceSpec *spec = config->config->spec;
+    for (size_t i = 0; i < spec->n_pods; i++)
+        if (str_eq(spec->pods[i]->type, type))
+            return config->pod_digests[i];
+    return NULL;
+}
+
+bool demand_has_task(const Reeve__Demand *demand, const char *short_name)
+{
+    for (size_t i = 0; i < demand->n_tasks; i++)
+        if (str_eq(demand->tasks[i], short_name))
+            return true;
+    return false;
+}
+
+int fact_task_state(const struct fact_task *task)
+{
+    if (!task->info || !task->status || !task->status->has_state ||
+        !str_eq(task->status->task_id, task->info->task_id))
+        return -1;
+    return task->status->state;
+}
+
+bool fact_task_is_alive(const struct fact_task *task)
+{
+    return task->info && !task_state_is_terminal(fact_task_state(task));
+}

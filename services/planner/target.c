@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/planner/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/spec/spec.h"
+#include "services/planner/changes.h"
+#include "services/planner/pb.h"
+
+enum { MAX_TEXTS = 32 };
+
+/* Why a spec is refused. */
+struct objections {
+    char *texts[MAX_TEXTS];
+    size_t n;
+    bool is_fatal;
+};
+
+static void objections_free(struct objections *o)
+{
+    for (size_t i = 0; i < o->n; i++)
+        free(o->texts[i]);
+}
+#define AUTO_OBJECTIONS __attribute__((cleanup(objections_free)))
+
+struct intent *intent_new(Reeve__ServiceSpec *spec, char *error)
+{
+    struct intent *intent = xcalloc(1, sizeof *intent);
+    intent->spec = spec;
+    intent->error = error;
+    if (spec)
+        facts_spec_digest(spec, intent->digest);
+    return intent;
+}
+
+void intent_destroy(struct intent **intent)
+{
+    if (!*intent)
+        return;
+    ProtobufCMessage *spec = (*intent)->spec ? &(*intent)->spec->base : NULL;
+    wire_free(&spec);
+    free((*intent)->error);
+    free(*intent);
+    *intent = NULL;
+}
+
+/* ---- what speaks against it
+ * ------------------------------------------------------ */
+static void object(struct objections *o, char *text)
+{
+    if (o->n < MAX_TEXTS)
+        o->texts[o->n++] = text;
+    else
+        free(text);
+}
+
+/* Instances that would be left over and have something on the cluster.  What
+ * was never placed may simply be withdrawn. */
+static void check_leftovers(const struct facts *facts,
+                            const Reeve__PodSpec *old, uint32_t next_count,
+                            struct objections *o)
+{
+    uint32_t placed = 0;
+    for (uint32_t i = next_count; i < old->count; i++) {
+        const struct fact_pod *pod = facts_pod(facts, old->type, i);
+        placed += pod && (pod->n_tasks > 0 || pod->has_record);
+    }
+    if (placed > 0)
+        object(o, xasprintf("PodSpec named '%s' would lose %u deployed "
+                            "instances: decommission is not supported yet",
+                            old->type, placed));
+}
+
+static void check_shrink(const struct target_source *source,
+                         const Reeve__ServiceSpec *old, struct objections *o)
+{
+    for (size_t i = 0; i < old->n_pods; i++) {
+        const Reeve__PodSpec *pod = old->pods[i];
+        const Reeve__PodSpec *next =
+            spec_find_pod(source->intent->spec, pod->type);
+        uint32_t count = next ? next->count : 0;
+        if (count < pod->count)
+            check_leftovers(source->facts, pod, count, o);
+    }
+}
+
+static void check(const struct target_source *source,
+                  const struct fact_config *old, struct objections *o)
+{
+    const Reeve__ServiceSpec *next = source->intent->spec;
+    const Reeve__Target *target = source->facts->target;
+    if (target && target->service_name &&
+        !str_eq(target->service_name, next->name))
+        object(o, xasprintf("Service name '%s' has the same key as the stored "
+                            "service '%s'",
+                            next->name, target->service_name));
+    const Reeve__ServiceSpec *old_spec = old ? old->config->spec : NULL;
+    o->n += spec_check_change(old_spec, next, o->texts + o->n, MAX_TEXTS - o->n,
+                              &o->is_fatal);
+    if (o->n == 0 && old_spec)
+        check_shrink(source, old_spec, o);
+}
+
+/* ---- what follows
+ * ------------------------------------------------------------------- */
+static int fail_with(const struct objections *o, struct err *err)
+{
+    AUTO_BUF struct buf text = {0};
+    for (size_t i = 0; i < o->n; i++)
+        buf_addf(&text, "%s%s", i ? "; " : "", o->texts[i]);
+    return err_set(err, ERR_INVALID, "%s", buf_text(&text));
+}
+
+static void put_target(const struct target_source *source,
+                       const Reeve__Target *target, struct changes *changes)
+{
+    changes_replace(changes, facts_key(source->facts, "target", NULL),
+                    source->facts->target ? source->facts->target_revision : 0,
+                    &target->base);
+}
+
+/* Wishes for instances that the next spec lacks go in the same transaction:
+ * none of them may be placed once they are gone from the target. */
+static void withdraw_lost(const struct target_source *source,
+                          struct changes *changes)
+{
+    const struct fact_demand *d = source->facts->demands;
+    for (; d; d = d->hh.next) {
+        const Reeve__PodSpec *pod =
+            spec_find_pod(source->intent->spec, d->demand->pod_type);
+        if (!pod || d->demand->pod_index >= pod->count)
+            changes_remove(changes, facts_key(source->facts, "demand", d->id),
+                           d->revision);
+    }
+}
+
+static int install(const struct target_source *source, struct changes *changes)
+{
+    withdraw_lost(source, changes);
+    char id[37];
+    source->ids.next(source->ids.self, id);
+
+    Reeve__Config config = REEVE__CONFIG__INIT;
+    config.id = id;
+    config.spec = source->intent->spec;
+    PB_SET(&config, created_wall_ms, source->now_ms);
+    changes_put(changes, facts_key(source->facts, "config", id), &config.base);
+
+    Reeve__Target target = REEVE__TARGET__INIT;
+    target.config_id = id;
+    target.service_name = source->intent->spec->name;
+    PB_SET(&target, changed_wall_ms, source->now_ms);
+    put_target(source, &target, changes);
+    return 1;
+}
+
+static bool same_texts(const Reeve__Target *target, char *const *texts,
+                       size_t n)
+{
+    if (target->n_errors != n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!str_eq(target->errors[i], texts[i]))
+            return false;
+    return true;
+}
+
+/* The target stays; these are the reasons (none: all is well). */
+static int set_errors(const struct target_source *source, char **texts,
+                      size_t n, struct changes *changes)
+{
+    if (same_texts(source->facts->target, texts, n))
+        return 0;
+    Reeve__Target target = *source->facts->target; /* shallow: not freed */
+    target.n_errors = n;
+    target.errors = texts;
+    put_target(source, &target, changes);
+    return 1;
+}
+
+int target_decide(const struct target_source *source, struct changes *changes,
+                  struct err *err)
+{
+    const struct intent *intent = source->intent;
+    if (!intent)
+        return 0;
+    const struct fact_config *old = facts_target_config(source->facts);
+    if (!intent->spec) {
+        if (!source->facts->target)
+            return err_set(err, ERR_INVALID, "%s", intent->error);
+        return set_errors(source, (char *[]){intent->error}, 1, changes);
+    }
+    if (old && str_eq(old->spec_digest, intent->digest))
+        return set_errors(source, NULL, 0, changes);
+
+    AUTO_OBJECTIONS struct objections o = {0};
+    check(source, old, &o);
+    if (o.n == 0)
+        return install(source, changes);
+    if (o.is_fatal || !source->facts->target)
+        return fail_with(&o, err);
+    return set_errors(source, o.texts, o.n, changes);
+}
+
+/* ---- old configurations
+ * ---------------------------------------------------------------- */
+struct used_config {
+    const char *id;
+    UT_hash_handle hh;
+};
+
+static void mark_used(struct used_config **used, const char *id)
+{
+    struct used_config *entry;
+    const char *key = str_or_empty(id);
+    HASH_FIND_STR(*used, key, entry);
+    if (entry)
+        return;
+    entry = xcalloc(1, sizeof *entry);
+    entry->id = key;
+    HASH_ADD_KEYPTR(hh, *used, entry->id, strlen(entry->id), entry);
+}
+
+void target_clean_configs(const struct facts *facts, struct changes *changes)
+{
+    if (!facts->target || HASH_COUNT(facts->configs) < 2)
+        return;
+    struct used_config *used = NULL, *entry, *next;
+    mark_used(&used, facts->target->config_id);
+    for (const struct fact_task *t = facts->tasks; t; t = t->hh.next)
+        if (t->info)
+            mark_used(&used, t->info->config_id);
+    for (const struct fact_demand *d = facts->demands; d; d = d->hh.next)
+        mark_used(&used, d->demand->config_id);
+
+    for (const struct fact_config *c = facts->configs; c; c = c->hh.next) {
+        HASH_FIND_STR(used, c->id, entry);
+        if (!entry)
+            changes_remove(changes, facts_key(facts, "config", c->id),
+                           c->revision);
+    }
+    HASH_ITER(hh, used, entry, next)
+    {
+        HASH_DEL(used, entry);
+        free(entry);
+    }
+}
