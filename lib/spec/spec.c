@@ -17,6 +17,8 @@ static const char *get_env(void *self, const char *name, size_t len)
 {
     const char *const *env = self;
 
+    if (memchr(name, '\0', len) || memchr(name, '=', len))
+        return NULL; /* no name of a variable */
     for (; env && *env; env++)
         if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
             return *env + len + 1;
