@@ -30,10 +30,9 @@ static int next_event(struct builder *b, yaml_event_t *event)
     }
     b->line = b->parser.problem_mark.line + 1;
     if (b->parser.context)
-        return err_set(b->err, ERR_INVALID, "not YAML: %s, %s of line %zu",
-                       b->parser.problem, b->parser.context,
-                       b->parser.context_mark.line + 1);
-    return err_set(b->err, ERR_INVALID, "not YAML: %s",
+        return err_set(b->err, ERR_INVALID, "this line is not YAML: %s, %s",
+                       b->parser.problem, b->parser.context);
+    return err_set(b->err, ERR_INVALID, "this line is not YAML: %s",
                    str_or_empty(b->parser.problem));
 }
 

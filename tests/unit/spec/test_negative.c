@@ -18,7 +18,7 @@ static const struct {
     /* the file */
     {"empty", "", AT "1: a service must be a map of keys, got nothing"},
     {"a list", "- a\n", AT "1: a service must be a map of keys, got a list"},
-    {"not YAML", "name: [\n", AT "1: not YAML: "},
+    {"not YAML", "name: [\n", AT "1: this line is not YAML: "},
     {"no name", "pods: {}\n", AT "1: Missing required 'name' in Service Spec"},
     {"empty name", "name: \n", AT "1: Missing required 'name'"},
     {"double underscore", "name: a__b\n",

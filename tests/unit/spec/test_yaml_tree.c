@@ -87,7 +87,7 @@ Test(yaml_tree, not_yaml_says_where)
     struct err err = {0};
 
     cr_assert_eq(read_tree("a: 1\nb: [1, 2\nc: 3\n", &line, &err), NULL);
-    cr_expect(str_starts(err.text, "not YAML: "), "%s", err.text);
+    cr_expect(str_starts(err.text, "this line is not YAML: "), "%s", err.text);
     cr_expect_eq(line, 3);
 }
 
