@@ -80,9 +80,11 @@ GEN_O     = $(GEN_C:%.c=%.o)
 
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
 	@mkdir -p $(B)/gen
-	protoc-c --c_out=$(B)/gen -I. $<
+	@echo "PROTO $<"
+	@protoc-c --c_out=$(B)/gen -I. $<
 $(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c | $(GEN_H)
-	$(CC) $(ALL_CFLAGS) -w -c $< -o $@
+	@echo "CC $<"
+	@$(CC) $(ALL_CFLAGS) -w -c $< -o $@
 $(B)/lib/libproto.a: $(GEN_O)
 	@mkdir -p $(@D)
 	@rm -f $@ && $(AR) rcs $@ $^
@@ -95,7 +97,8 @@ $(B)/obj/tests/%.o: WARN += -Wno-write-strings -Wno-missing-prototypes
 # --- objects and archives ----------------------------------------------------
 $(B)/obj/%.o: %.c | $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	@echo "CC $<"
+	@$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 # archive NAME FOLDER: every .c of the folder but main.c
 define archive
