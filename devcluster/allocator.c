@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* allocator - which free resources of which agent are offered to whom
+ *
+ * On each agent all that a role may get goes in one offer to the framework and
+ * role that hold least now (dominant share), unless a filter, a constraint or
+ * the minimum stands against it; then the next one is asked.  No quota, no
+ * weights.
+ */
+#include "devcluster/master_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MIN_CPUS_MILLI 10
+#define MIN_MEM_MILLI  32000
+
+/* One framework in one of its roles. */
+struct claimant {
+    struct framework *framework;
+    const char *role;
+    const Mesos__V1__OfferFilters *minimum; /* NULL: the master's */
+    Mesos__V1__Scheduler__Event *event;     /* OFFERS being filled */
+};
+struct claimants {
+    struct claimant *list;
+    size_t count;
+};
+
+static const Mesos__V1__OfferFilters *minimum_of(const struct framework *fw,
+                                                 const char *role)
+{
+    for (size_t i = 0; i < fw->info->n_offer_filters; i++) {
+        if (str_eq(fw->info->offer_filters[i]->key, role))
+            return fw->info->offer_filters[i]->value;
+    }
+    return NULL;
+}
+
+static struct claimants claimants_of(const struct master *m)
+{
+    struct claimants all = {0};
+    struct framework *fw, *next;
+
+    HASH_ITER(hh, m->frameworks, fw, next)
+    {
+        for (size_t i = 0; fw->stream && i < fw->n_roles; i++) {
+            if (fw->roles[i].suppressed)
+                continue;
+            struct claimant one = {fw, fw->roles[i].name,
+                                   minimum_of(fw, fw->roles[i].name), NULL};
+            MSG_PUSH(all.list, all.count, one);
+        }
+    }
+    return all;
+}
+
+static double dominant(const struct master *m, const int64_t *shares)
+{
+    double most = 0;
+
+    for (int k = 0; k < SHARE_COUNT; k++) {
+        if (m->totals[k] > 0 && (double)shares[k] / (double)m->totals[k] > most)
+            most = (double)shares[k] / (double)m->totals[k];
+    }
+    return most;
+}
+
+static double role_share(const struct master *m, const char *name)
+{
+    struct mrole *role;
+
+    HASH_FIND_STR(m->roles, name, role);
+    return role ? dominant(m, role->shares) : 0;
+}
+
+/* Does a come before b?  Least role first, then least framework, then the one
+ * that got fewest offers so far. */
+static bool before(const struct master *m, const struct claimant *a,
+                   const struct claimant *b)
+{
+    double x = role_share(m, a->role), y = role_share(m, b->role);
+
+    if (x != y)
+        return x < y;
+    x = dominant(m, a->framework->shares);
+    y = dominant(m, b->framework->shares);
+    if (x != y)
+        return x < y;
+    return a->framework->offers_sent < b->framework->offers_sent;
+}
+
+/* Few claimants and mostly in order: insertion sort. */
+static void sort_claimants(const struct master *m, struct claimants *all)
+{
+    for (size_t i = 1; i < all->count; i++) {
+        struct claimant one = all->list[i];
+        size_t k = i;
+
+        for (; k > 0 && before(m, &one, &all->list[k - 1]); k--)
+            all->list[k] = all->list[k - 1];
+        all->list[k] = one;
+    }
+}
+
+static bool may_get(const struct framework *fw, const char *role,
+                    const Mesos__V1__Resource *r)
+{
+    if (!resource_is_allocatable_to(r, role))
+        return false;
+    if (resource_is_shared(r) && !framework_has(fw, CAP(SHARED_RESOURCES)))
+        return false;
+    if (resource_is_revocable(r) &&
+        !framework_has(fw, CAP(REVOCABLE_RESOURCES)))
+        return false;
+    return r->n_reservations < 2 ||
+           framework_has(fw, CAP(RESERVATION_REFINEMENT));
+}
+
+static struct resources *candidate_of(const struct magent *agent,
+                                      const struct claimant *who)
+{
+    struct resources *candidate = resources_new();
+    bool own = false; /* something besides shared volumes */
+
+    for (size_t i = 0; i < resources_count(agent->free); i++) {
+        const Mesos__V1__Resource *r = resources_at(agent->free, i);
+
+        if (!may_get(who->framework, who->role, r))
+            continue;
+        resources_add(candidate, r);
+        own |= !resource_is_shared(r);
+    }
+    if (!own)
+        resources_destroy(&candidate);
+    return candidate;
+}
+
+static bool
+has_quantities(const struct resources *r,
+               const Mesos__V1__OfferFilters__ResourceQuantities *quantities)
+{
+    for (size_t i = 0; i < quantities->n_quantities; i++) {
+        const Mesos__V1__OfferFilters__ResourceQuantities__QuantitiesEntry *q =
+            quantities->quantities[i];
+
+        if (q->key && q->value &&
+            resources_sum(r, q->key) < milli_of(q->value->value))
+            return false;
+    }
+    return true;
+}
+
+static bool allocatable(const struct claimant *who, const struct resources *r)
+{
+    const Mesos__V1__OfferFilters__MinAllocatableResources *min =
+        who->minimum ? who->minimum->min_allocatable_resources : NULL;
+
+    if (!min)
+        return resources_sum(r, "cpus") >= MIN_CPUS_MILLI ||
+               resources_sum(r, "mem") >= MIN_MEM_MILLI;
+    for (size_t i = 0; i < min->n_quantities; i++) {
+        if (has_quantities(r, min->quantities[i]))
+            return true;
+    }
+    return min->n_quantities == 0;
+}
+
+/* A filter whose verdict is already known for what is free now. */
+static bool known_filtered(struct master *m, struct magent *agent,
+                           const struct claimant *who)
+{
+    struct offer_filter *filter, *next;
+
+    DL_FOREACH_SAFE(agent->filters, filter, next)
+    {
+        if (filter->expires_ms <= m->now_ms) {
+            DL_DELETE(agent->filters, filter);
+            resources_destroy(&filter->refused);
+            free(filter->role);
+            free(filter);
+            continue;
+        }
+        if (filter->framework == who->framework &&
+            filter->checked == agent->version && filter->contained &&
+            str_eq(filter->role, who->role))
+            return true;
+    }
+    return false;
+}
+
+static bool filtered(struct magent *agent, const struct claimant *who,
+                     const struct resources *candidate)
+{
+    struct offer_filter *filter;
+
+    DL_FOREACH(agent->filters, filter)
+    {
+        if (filter->framework != who->framework ||
+            !str_eq(filter->role, who->role))
+            continue;
+        filter->contained = resources_contains_all(filter->refused, candidate);
+        filter->checked = agent->version;
+        if (filter->contained)
+            return true;
+    }
+    return false;
+}
+
+static bool fits(struct master *m, struct magent *agent,
+                 const struct claimant *who)
+{
+    if (resources_sum(agent->total, "gpus") > 0 &&
+        !framework_has(who->framework, CAP(GPU_RESOURCES)))
+        return false;
+    if (!constraints_admit(who->framework->constraints, who->role, agent->info))
+        return false;
+    return !known_filtered(m, agent, who);
+}
+
+static void add_to_event(struct master *m, struct claimants *all,
+                         struct claimant *who, struct moffer *offer)
+{
+    Mesos__V1__Scheduler__Event *event = NULL;
+
+    for (size_t i = 0; i < all->count && !event; i++) {
+        if (all->list[i].framework == who->framework)
+            event = all->list[i].event;
+    }
+    if (!event) {
+        event = MSG_NEW(mesos__v1__scheduler__event);
+        MSG_SET(event, type, EVENT(OFFERS));
+        event->offers = MSG_NEW(mesos__v1__scheduler__event__offers);
+        who->event = event;
+    }
+    MSG_PUSH(event->offers->offers, event->offers->n_offers,
+             offer_message(m, offer));
+}
+
+/* One offer at most for each round; what is left may go to the next one. */
+static void allocate_agent(struct master *m, struct magent *agent,
+                           struct claimants *all)
+{
+    sort_claimants(m, all);
+    for (size_t i = 0; i < all->count; i++) {
+        struct claimant *who = &all->list[i];
+        struct resources *candidate;
+
+        if (resources_is_empty(agent->free))
+            return;
+        if (!fits(m, agent, who))
+            continue;
+        candidate = candidate_of(agent, who);
+        if (candidate && allocatable(who, candidate) &&
+            !filtered(agent, who, candidate)) {
+            resources_allocate(candidate, who->role);
+            add_to_event(m, all, who,
+                         offer_add(m, agent, who->framework, candidate));
+        } else {
+            resources_destroy(&candidate);
+        }
+    }
+}
+
+void allocate(struct master *m)
+{
+    struct claimants all = claimants_of(m);
+    struct magent *agent, *next;
+
+    m->allocate_soon = false;
+    m->allocation_runs++;
+    if (all.count) {
+        HASH_ITER(hh, m->agents, agent, next)
+        {
+            if (agent->link && !agent->deactivated)
+                allocate_agent(m, agent, &all);
+        }
+    }
+    for (size_t i = 0; i < all.count; i++) {
+        if (all.list[i].event)
+            send_event(m, all.list[i].framework, all.list[i].event);
+    }
+    free(all.list);
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* master_state - what the master core holds; private to master*.c, allocator.c
+ *
+ * Everything is owned by struct master.  Resource lists called free or used
+ * carry no allocation role unless said so.
+ */
+#ifndef REEVE_DEVCLUSTER_MASTER_STATE_H
+#define REEVE_DEVCLUSTER_MASTER_STATE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "devcluster/master.h"
+#include "devcluster/msg.h"
+#include "lib/base/err.h"
+#include "lib/mesos/resources.h"
+#include "lib/mesos/states.h"
+
+/* Short names for generated constants. */
+#define CALL(name)     MESOS__V1__SCHEDULER__CALL__TYPE__##name
+#define EVENT(name)    MESOS__V1__SCHEDULER__EVENT__TYPE__##name
+#define TASK(name)     MESOS__V1__TASK_STATE__TASK_##name
+#define REASON(name)   MESOS__V1__TASK_STATUS__REASON__REASON_##name
+#define OP(name)       MESOS__V1__OFFER__OPERATION__TYPE__##name
+#define OP_STATE(name) MESOS__V1__OPERATION_STATE__OPERATION_##name
+#define CAP(name)      MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__##name
+
+/* Bounds of what is remembered, as a real master's defaults. */
+#define MAX_COMPLETED_TASKS   1000 /* per framework; oldest are dropped */
+#define MAX_UNREACHABLE_TASKS 1000 /* per framework; oldest are dropped */
+#define MAX_TASK_STATUSES     64   /* per task; oldest are dropped */
+
+/* Index into sums of what is counted for fair shares. */
+enum { SHARE_CPUS, SHARE_MEM, SHARE_DISK, SHARE_GPUS, SHARE_COUNT };
+extern const char *const share_names[SHARE_COUNT];
+
+struct framework;
+struct magent;
+
+/* One task as the master sees it. */
+struct mtask {
+    Mesos__V1__Task *msg;
+    struct framework *framework;
+    struct magent *agent;      /* NULL: unreachable or completed */
+    struct resources *used;    /* allocated form; NULL once given back */
+    bool kill_pending;         /* KILL came while the agent was away */
+    UT_hash_handle hh;         /* in framework->tasks or ->unreachable, by id */
+    struct mtask *prev, *next; /* in agent->tasks or framework->completed */
+};
+
+struct mexecutor {
+    Mesos__V1__ExecutorInfo *info;
+    struct framework *framework;
+    struct magent *agent;
+    struct resources *used; /* allocated form */
+    struct mexecutor *prev, *next;
+};
+
+/* Refused resources: not offered again to this role before expires_ms. */
+struct offer_filter {
+    struct framework *framework;
+    char *role;
+    struct resources *refused;
+    int64_t expires_ms;
+    uint64_t checked; /* agent version for which contained holds; 0: none */
+    bool contained;
+    struct offer_filter *prev, *next;
+};
+
+struct moffer {
+    char *id;
+    char *role;
+    struct framework *framework;
+    struct magent *agent;
+    struct resources *pool; /* allocated form */
+    int64_t made_ms;
+    UT_hash_handle hh;                /* in master->offers */
+    struct moffer *fw_prev, *fw_next; /* in framework->offers */
+    struct moffer *ag_prev, *ag_next; /* in agent->offers */
+};
+
+/* An operation given to an agent and not yet acknowledged. */
+struct moperation {
+    uint8_t uuid[16];
+    struct framework *framework; /* NULL: an operator's */
+    struct magent *agent;
+    Mesos__V1__Operation *msg;
+    /* GROW and SHRINK: taken out of the offer until it is done; else NULL. */
+    struct resources *consumed;
+    UT_hash_handle hh; /* in master->operations, by uuid */
+    struct moperation *prev, *next;
+};
+
+struct magent {
+    char *id;
+    char *ip;
+    Mesos__V1__AgentInfo *info;
+    uint64_t link; /* 0: not linked */
+    struct resources *total;
+    struct resources *free; /* neither used nor offered */
+    uint64_t version;       /* counts changes of free; never 0 */
+    int64_t registered_us, reregistered_us; /* wall; 0: never */
+    int64_t next_ping_ms;
+    int pings_missed;
+    bool pinged;      /* and not answered */
+    bool deactivated; /* by an operator */
+    char *software;   /* version it announced */
+    struct mtask *tasks;
+    struct mexecutor *executors;
+    struct moffer *offers;
+    struct moperation *operations;
+    struct offer_filter *filters;
+    UT_hash_handle hh; /* in master->agents, by id */
+};
+
+/* Agents that are not registered now: recovered, unreachable or gone. */
+struct absent_agent {
+    char *id;
+    Mesos__V1__AgentInfo *info;
+    Reeve__Devcluster__Registry__State state;
+    int64_t since_ns;
+    int64_t give_up_ms; /* recovered ones: unreachable from then on */
+    bool deactivated;
+    UT_hash_handle hh;
+};
+
+struct frole {
+    char *name;
+    bool suppressed;
+};
+
+struct framework {
+    char *id;
+    Mesos__V1__FrameworkInfo *info;
+    Mesos__V1__Scheduler__OfferConstraints *constraints;
+    uint64_t stream; /* 0: not connected */
+    char *stream_id;
+    bool recovered; /* known from agents only, never subscribed here */
+    bool completed;
+    struct frole *roles;
+    size_t n_roles;
+    int64_t registered_us, reregistered_us, unregistered_us;
+    int64_t remove_at_ms; /* failover timeout; 0: connected */
+    int64_t next_heartbeat_ms;
+    struct mtask *tasks;       /* by id: live, or terminal and unacknowledged */
+    struct mtask *unreachable; /* by id */
+    struct mtask *done;        /* list, newest last */
+    size_t n_done;
+    struct moffer *offers;
+    int64_t shares[SHARE_COUNT]; /* offered and used, milli */
+    uint64_t calls[32], events[32];
+    uint64_t offers_sent, offers_accepted, offers_declined, offers_rescinded;
+    uint64_t states[32];           /* of tasks that ended */
+    UT_hash_handle hh;             /* in master->frameworks */
+    struct framework *prev, *next; /* in master->completed */
+};
+
+/* Shares of a role over all frameworks. */
+struct mrole {
+    char *name;
+    int64_t shares[SHARE_COUNT];
+    UT_hash_handle hh;
+};
+
+struct master {
+    struct master_config config; /* strings ours */
+    int64_t now_ms;              /* monotonic */
+    int64_t wall_us;
+    int64_t start_us;
+    int64_t next_allocation_ms;
+    int64_t totals[SHARE_COUNT]; /* of all registered agents, milli */
+    struct framework *frameworks;
+    struct framework *completed; /* list, oldest first */
+    size_t n_completed;
+    struct magent *agents;
+    struct absent_agent *absent;
+    struct moffer *offers;
+    struct moperation *operations;
+    struct mrole *roles;
+    struct agent_link *links;
+    uint64_t next_framework, next_agent, next_offer;
+    bool allocate_soon; /* an event asks for an allocation now */
+    struct master_out *out_first, *out_last;
+    uint64_t allocation_runs, calls_invalid, states[32], operations_done[16];
+    uint64_t acks_valid, acks_invalid, updates_valid, updates_invalid;
+    uint64_t registrations, reregistrations, removals;
+};
+
+/* What is known of a link before and after the agent registered. */
+struct agent_link {
+    uint64_t link;
+    char *ip;
+    struct magent *agent; /* NULL before Register */
+    UT_hash_handle hh;
+};
+
+/* ---- master.c: finding, outputs ------------------------------------------ */
+struct framework *find_framework(const struct master *m, const char *id);
+struct framework *find_completed(const struct master *m, const char *id);
+struct magent *find_agent(const struct master *m, const char *id);
+struct absent_agent *find_absent(const struct master *m, const char *id);
+struct moffer *find_offer(const struct master *m, const char *id);
+struct mtask *find_task(const struct framework *fw, const char *id);
+struct mexecutor *find_executor(const struct magent *agent,
+                                const struct framework *fw, const char *id);
+bool framework_has(const struct framework *fw, int capability);
+struct frole *framework_role(const struct framework *fw, const char *role);
+
+/* Takes the event; freed when the framework has no stream. */
+void send_event(struct master *m, struct framework *fw,
+                Mesos__V1__Scheduler__Event *event);
+void send_event_to(struct master *m, uint64_t stream,
+                   Mesos__V1__Scheduler__Event *event);
+void send_error(struct master *m, uint64_t stream, const char *text);
+void close_stream(struct master *m, uint64_t stream);
+/* Takes the message; freed when the agent is not linked. */
+void send_agent(struct master *m, const struct magent *agent,
+                Reeve__Devcluster__ToAgent *message);
+void send_link(struct master *m, uint64_t link,
+               Reeve__Devcluster__ToAgent *message);
+void save_registry(struct master *m);
+void note(struct master *m, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void reply_set(struct master_reply *reply, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- master_status.c: updates the master itself makes ---------------------
+ */
+/* state for a framework without PARTITION_AWARE becomes LOST. */
+int state_for(const struct framework *fw, int state);
+struct status_spec {
+    const char *task_id;
+    const char *agent_id;    /* NULL: unset */
+    const char *executor_id; /* NULL: unset */
+    int state;               /* given through state_for */
+    int reason;
+    const char *message;
+};
+Mesos__V1__TaskStatus *status_new(const struct master *m,
+                                  const struct framework *fw,
+                                  const struct status_spec *spec);
+void send_status(struct master *m, struct framework *fw,
+                 Mesos__V1__TaskStatus *status);
+/* OPERATION_… for an operation that had an id; nothing without. */
+struct operation_spec {
+    const char *id;
+    const char *agent_id; /* NULL: unset */
+    int state;
+    const char *message; /* NULL: unset */
+};
+void send_operation_status(struct master *m, struct framework *fw,
+                           const struct operation_spec *spec);
+/* Puts the status into the task's history. */
+void task_record_status(struct mtask *task,
+                        const Mesos__V1__TaskStatus *status);
+/* Copies container status, health and check of the newest status. */
+void status_copy_details(Mesos__V1__TaskStatus *status,
+                         const struct mtask *task);
+
+/* ---- master_ledger.c: who holds which resources ----------------------------
+ */
+/* All take the allocated form; role from their allocation. */
+void ledger_offer(struct master *m, struct magent *agent, struct framework *fw,
+                  const struct resources *pool);
+/* Back to the agent's free resources, out of the framework's shares. */
+void ledger_give_back(struct master *m, struct magent *agent,
+                      struct framework *fw, const struct resources *pool);
+/* The same, but the agent is going away. */
+void ledger_forget(struct master *m, struct framework *fw,
+                   const struct resources *pool);
+/* Shares move with what an operation made of an offer's pool. */
+void ledger_share(struct master *m, struct framework *fw,
+                  const struct resources *pool, int sign);
+void agent_changed(struct magent *agent);
+/* Sum of what tasks and executors of this agent hold; a new list. */
+struct resources *agent_used(const struct magent *agent,
+                             const struct framework *only);
+struct resources *agent_offered(const struct magent *agent);
+void agent_count_totals(struct master *m, const struct magent *agent, int sign);
+
+struct mtask *task_add(struct master *m, struct magent *agent,
+                       struct framework *fw, Mesos__V1__Task *msg);
+/* Gives the resources back once. */
+void task_release(struct master *m, struct mtask *task);
+/* Takes the task away from its agent and framework, into the completed. */
+void task_complete(struct master *m, struct mtask *task);
+void task_free(struct mtask *task);
+struct mexecutor *executor_add(struct master *m, struct magent *agent,
+                               struct framework *fw,
+                               const Mesos__V1__ExecutorInfo *info);
+void executor_remove(struct master *m, struct mexecutor *executor);
+Mesos__V1__Task *task_message(const Mesos__V1__TaskInfo *info,
+                              const struct framework *fw,
+                              const char *executor_id);
+
+/* ---- master_offers.c
+ * --------------------------------------------------------- */
+/* Takes pool (allocated form) out of the agent; returns the offer. */
+struct moffer *offer_add(struct master *m, struct magent *agent,
+                         struct framework *fw, struct resources *pool);
+/* Only unlinks and frees; the resources are the caller's business. */
+void offer_free(struct master *m, struct moffer *offer);
+/* Gives the resources back without filter; rescind: tells the framework. */
+void offer_withdraw(struct master *m, struct moffer *offer, bool rescind);
+Mesos__V1__Offer *offer_message(const struct master *m,
+                                const struct moffer *offer);
+/* refuse_seconds as the master understands it; 0: no filter. */
+int64_t filter_ms(const struct master *m, const Mesos__V1__Filters *filters);
+/* refused (free form) is copied. */
+void filter_add(struct master *m, struct magent *agent, struct framework *fw,
+                const char *role, const struct resources *refused,
+                int64_t for_ms);
+void filters_clear(struct master *m, struct framework *fw, const char *role);
+void filters_drop_agent(struct magent *agent);
+
+/* ---- allocator.c
+ * --------------------------------------------------------------- */
+void allocate(struct master *m);
+
+/* ---- master_frameworks.c
+ * --------------------------------------------------------- */
+/* Framework seen only through an agent's tasks. */
+struct framework *framework_recover(struct master *m,
+                                    const Mesos__V1__FrameworkInfo *info);
+void framework_disconnect(struct master *m, struct framework *fw);
+/* Tasks killed, stream ended, id remembered as completed. */
+void framework_remove(struct master *m, struct framework *fw);
+void framework_update(struct master *m, const Mesos__V1__Scheduler__Call *call,
+                      struct master_reply *reply);
+void framework_free(struct master *m, struct framework *fw);
+void frameworks_tick(struct master *m);
+
+/* ---- master_accept.c, master_launch.c, master_operations.c
+ * ------------------------ */
+void call_accept(struct master *m, struct framework *fw,
+                 const Mesos__V1__Scheduler__Call *call);
+void call_decline(struct master *m, struct framework *fw,
+                  const Mesos__V1__Scheduler__Call *call);
+
+/* What one ACCEPT works on. */
+struct acceptance {
+    struct framework *framework;
+    struct magent *agent;
+    const char *role;
+    struct resources *remaining; /* allocated form */
+    struct resources *converted; /* made by this call; allocated form */
+};
+void launch_tasks(struct master *m, struct acceptance *acc,
+                  const Mesos__V1__Offer__Operation *op);
+void launch_group(struct master *m, struct acceptance *acc,
+                  const Mesos__V1__Offer__Operation *op);
+/* All tasks of a LAUNCH or LAUNCH_GROUP get this. */
+void launch_refuse(struct master *m, struct framework *fw,
+                   const Mesos__V1__Offer__Operation *op,
+                   const struct status_spec *why);
+
+/* May this operation be done on this agent?  fw NULL: an operator. */
+int operation_validate(const struct framework *fw, const struct magent *agent,
+                       const Mesos__V1__Offer__Operation *op, struct err *err);
+/* Gives a valid operation to the agent and remembers it; consumed (or NULL) is
+ * taken. */
+struct moperation *operation_start(struct master *m, struct framework *fw,
+                                   struct magent *agent,
+                                   const Mesos__V1__Offer__Operation *op,
+                                   struct resources *consumed);
+void operation_update(struct master *m, struct magent *agent,
+                      const Reeve__Devcluster__ToMaster__OperationUpdate *u);
+void operation_remove(struct master *m, struct moperation *op);
+void call_acknowledge_operation(struct master *m, struct framework *fw,
+                                const Mesos__V1__Scheduler__Call *call);
+/* Syntax check and upgrade of everything in a copy of an operation, and
+ * allocation to role where unset (role NULL: not). */
+int operation_normalize(Mesos__V1__Offer__Operation *op, const char *role,
+                        struct err *err);
+const char *operation_name(int type);
+char *agent_suffix(const struct magent *agent);
+
+/* ---- master_reconcile.c
+ * -------------------------------------------------------------- */
+void call_kill(struct master *m, struct framework *fw,
+               const Mesos__V1__Scheduler__Call *call);
+void call_reconcile(struct master *m, struct framework *fw,
+                    const Mesos__V1__Scheduler__Call *call);
+void call_reconcile_operations(struct master *m, struct framework *fw,
+                               const Mesos__V1__Scheduler__Call *call);
+
+/* ---- master_agents.c, master_updates.c
+ * ------------------------------------------------- */
+void agent_unreachable(struct master *m, struct magent *agent);
+/* 0, or an HTTP status with text. */
+void agent_mark_gone(struct master *m, const char *id,
+                     struct master_reply *reply);
+void agents_tick(struct master *m);
+void agent_free(struct master *m, struct magent *agent);
+void agent_offers_withdraw(struct master *m, struct magent *agent);
+/* Another agent took its address: it is removed and forgotten. */
+void agent_replace(struct master *m, struct magent *old);
+void absent_free(struct master *m, struct absent_agent *absent);
+void update_from_agent(struct master *m, struct magent *agent,
+                       const Reeve__Devcluster__ToMaster__StatusUpdate *update);
+void executor_exited(struct master *m, struct magent *agent,
+                     const Reeve__Devcluster__ToMaster__ExitedExecutor *exited);
+void call_acknowledge(struct master *m, struct framework *fw,
+                      const Mesos__V1__Scheduler__Call *call);
+void agent_register(struct master *m, struct agent_link *link,
+                    const Reeve__Devcluster__ToMaster__Register *reg);
+
+/* ---- offer_constraints.c
+ * -------------------------------------------------------------------- */
+bool constraints_admit(
+    const Mesos__V1__Scheduler__OfferConstraints *constraints, const char *role,
+    const Mesos__V1__AgentInfo *agent);
+
+#endif
