@@ -90,6 +90,8 @@ int fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
 
 int fs_mkdirs(const char *path, mode_t mode, struct err *err)
 {
+    if (!*path)
+        return err_set(err, ERR_INVALID, "an empty path names no folder");
     AUTO_FREE char *copy = xstrdup(path);
     for (char *p = copy + 1;; p++) {
         if (*p && *p != '/')

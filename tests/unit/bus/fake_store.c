@@ -36,7 +36,7 @@ static bool take(int *knob)
 
 static void publish(struct fake_store *s, const Reeve__Event *e)
 {
-    if (!s->pub || take(&s->lose_events))
+    if (!s->pub || (!take(&s->keep_events) && take(&s->lose_events)))
         return;
     bus_pub_send(s->pub, e->key, e->revision, &e->base);
     if (take(&s->duplicate_events))

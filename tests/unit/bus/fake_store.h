@@ -28,6 +28,7 @@ struct fake_store {
     struct bus_call *held_snapshot;
 
     /* What it does wrong; counts go down to 0. */
+    int keep_events;      /* messages published before the losses begin */
     int lose_events;      /* messages that are not published */
     int duplicate_events; /* messages that are published twice */
     int lose_answers;     /* txns that are applied but not answered */

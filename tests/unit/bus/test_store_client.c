@@ -141,7 +141,7 @@ Test(store_client, while_the_store_is_away)
 
 /* Applied but the answer is lost, or refused for now: the same request id goes
  * again and the first result comes back. */
-Test(store_client, lost_answers_and_refusals_keep_order_and_once, .timeout = 60)
+Test(store_client, lost_answers_and_refusals_keep_order_and_once)
 {
     struct test *t = xcalloc(1, sizeof *t);
     begin(t);
@@ -175,7 +175,7 @@ Test(store_client, unavailable_is_tried_again)
     free(t);
 }
 
-Test(store_client, restarts_at_random_moments, .timeout = 60)
+Test(store_client, restarts_at_random_moments)
 {
     struct test *t = xcalloc(1, sizeof *t);
     begin(t);
