@@ -12,6 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+    CHANGES_FULL = 2500, /* a round adds no further work then */
+    CHANGES_MAX = 4096,  /* the store takes no more */
+};
+
 struct change {
     char *key;
     void *value; /* NULL: delete the key */
@@ -31,6 +36,11 @@ struct changes {
 /* Empties; also the AUTO handler. */
 void changes_free(struct changes *changes);
 #define AUTO_CHANGES __attribute__((cleanup(changes_free)))
+
+static inline bool changes_is_full(const struct changes *changes)
+{
+    return changes->n_ops >= CHANGES_FULL;
+}
 
 /* All take the malloc'd key. */
 void changes_need(struct changes *changes, char *key, uint64_t revision);

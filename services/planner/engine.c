@@ -225,7 +225,7 @@ static void work(struct round *r, Reeve__Plan *plan,
         claims_add(r->claims, step, plan->name);
         if (step->status != PLAN_PENDING)
             continue;
-        if (r->out->changes.n_ops < ENGINE_MAX_OPS)
+        if (!changes_is_full(&r->out->changes))
             launch(r, plan, step);
     }
     plan_settle(plan, NULL);

@@ -10,7 +10,7 @@
  * goes before recovery: an outstanding relaunch of the old configuration is
  * withdrawn when deployment reaches the pod.
  *
- * Bound: about ENGINE_MAX_OPS operations a round; the rest comes in the next.
+ * Bound: about CHANGES_FULL operations a round; the rest comes in the next.
  */
 #ifndef REEVE_PLANNER_ENGINE_H
 #define REEVE_PLANNER_ENGINE_H
@@ -20,8 +20,6 @@
 
 #include "services/planner/changes.h"
 #include "services/planner/target.h"
-
-enum { ENGINE_MAX_OPS = 2500 };
 
 struct engine_input {
     const struct facts *facts;

@@ -75,6 +75,8 @@ bool launcher_has_withdrawn(const struct launcher *launcher,
     return entry != NULL;
 }
 
+/* When the round is full it stays for the next; nothing new is launched then.
+ */
 static void withdraw(struct launcher *l, const struct fact_demand *demand)
 {
     if (add_done(&l->withdrawn, demand->id))
@@ -165,7 +167,8 @@ static void kill_for_demand(struct launcher *l,
 static void drop_done_kills(struct launcher *l)
 {
     const struct facts *facts = l->source.facts;
-    for (const struct fact_kill *k = facts->kills; k; k = k->hh.next) {
+    for (const struct fact_kill *k = facts->kills;
+         k && !changes_is_full(l->changes); k = k->hh.next) {
         const char *name = str_or_empty(k->order->task_name);
         const struct fact_task *task = facts_task(facts, name);
         if (task && task->info && str_eq(task->info->task_id, k->task_id) &&
@@ -179,7 +182,10 @@ static void drop_done_kills(struct launcher *l)
 void launcher_tidy(struct launcher *launcher)
 {
     const struct facts *facts = launcher->source.facts;
-    for (const struct fact_demand *d = facts->demands; d; d = d->hh.next) {
+    /* When the round is full the rest stays for the next one; nothing new is
+     * launched then. */
+    for (const struct fact_demand *d = facts->demands;
+         d && !changes_is_full(launcher->changes); d = d->hh.next) {
         if (is_stale(launcher, d))
             withdraw(launcher, d);
         else

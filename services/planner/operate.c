@@ -390,6 +390,11 @@ int operate_plan(const struct operate_source *source,
     if (result == 0)
         result = run_verb(&op, reply, err);
     free(op.phases);
+    if (result == 0 && changes->n_ops >= CHANGES_MAX)
+        result = err_set(err, ERR_FULL,
+                         "the plan has %zu demands outstanding, more than can "
+                         "be withdrawn at once: interrupt it and try later",
+                         changes->n_ops);
     if (result < 0) {
         free(*reply);
         *reply = NULL;

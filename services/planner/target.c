@@ -75,6 +75,21 @@ static void check_leftovers(const struct facts *facts,
                             old->type, placed));
 }
 
+/* Their wishes must all go in one transaction. */
+static void check_waiting(const struct facts *facts, const Reeve__PodSpec *old,
+                          uint32_t next_count, struct objections *o)
+{
+    size_t waiting = 0;
+    for (uint32_t i = next_count; i < old->count; i++) {
+        const struct fact_pod *pod = facts_pod(facts, old->type, i);
+        waiting += pod ? pod->n_demands : 0;
+    }
+    if (waiting > CHANGES_FULL)
+        object(o, xasprintf("PodSpec named '%s' would lose %zu instances that "
+                            "are waiting for offers, more than %d at once",
+                            old->type, waiting, CHANGES_FULL));
+}
+
 static void check_shrink(const struct target_source *source,
                          const Reeve__ServiceSpec *old, struct objections *o)
 {
@@ -83,8 +98,10 @@ static void check_shrink(const struct target_source *source,
         const Reeve__PodSpec *next =
             spec_find_pod(source->intent->spec, pod->type);
         uint32_t count = next ? next->count : 0;
-        if (count < pod->count)
-            check_leftovers(source->facts, pod, count, o);
+        if (count >= pod->count)
+            continue;
+        check_leftovers(source->facts, pod, count, o);
+        check_waiting(source->facts, pod, count, o);
     }
 }
 
@@ -123,24 +140,35 @@ static void put_target(const struct target_source *source,
                     &target->base);
 }
 
-/* Wishes for instances that the next spec lacks go in the same transaction:
- * none of them may be placed once they are gone from the target. */
-static void withdraw_lost(const struct target_source *source,
-                          struct changes *changes)
+static bool is_lost(const Reeve__ServiceSpec *next, const Reeve__Demand *demand)
 {
-    const struct fact_demand *d = source->facts->demands;
-    for (; d; d = d->hh.next) {
-        const Reeve__PodSpec *pod =
-            spec_find_pod(source->intent->spec, d->demand->pod_type);
-        if (!pod || d->demand->pod_index >= pod->count)
-            changes_remove(changes, facts_key(source->facts, "demand", d->id),
+    const Reeve__PodSpec *pod = spec_find_pod(next, demand->pod_type);
+    return !pod || demand->pod_index >= pod->count;
+}
+
+/* Wishes of the old configuration go in the same transaction: none of them may
+ * be placed once it is not the target any more. Those for lost instances go
+ * first and all (check_waiting sees to the bound); the others as far as there
+ * is room, as a later round would withdraw them too. */
+static void withdraw_old(const struct target_source *source,
+                         struct changes *changes)
+{
+    const struct facts *facts = source->facts;
+    const Reeve__ServiceSpec *next = source->intent->spec;
+    for (const struct fact_demand *d = facts->demands; d; d = d->hh.next)
+        if (is_lost(next, d->demand))
+            changes_remove(changes, facts_key(facts, "demand", d->id),
                            d->revision);
-    }
+    for (const struct fact_demand *d = facts->demands; d; d = d->hh.next)
+        if (!is_lost(next, d->demand) && !changes_is_full(changes) &&
+            d->demand->recovery == REEVE__DEMAND__RECOVERY__NONE)
+            changes_remove(changes, facts_key(facts, "demand", d->id),
+                           d->revision);
 }
 
 static int install(const struct target_source *source, struct changes *changes)
 {
-    withdraw_lost(source, changes);
+    withdraw_old(source, changes);
     char id[37];
     source->ids.next(source->ids.self, id);
 
@@ -237,7 +265,8 @@ void target_clean_configs(const struct facts *facts, struct changes *changes)
     for (const struct fact_demand *d = facts->demands; d; d = d->hh.next)
         mark_used(&used, d->demand->config_id);
 
-    for (const struct fact_config *c = facts->configs; c; c = c->hh.next) {
+    for (const struct fact_config *c = facts->configs;
+         c && !changes_is_full(changes); c = c->hh.next) {
         HASH_FIND_STR(used, c->id, entry);
         if (!entry)
             changes_remove(changes, facts_key(facts, "config", c->id),
