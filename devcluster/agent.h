@@ -20,6 +20,7 @@
 
 struct agent;
 struct err;
+struct launcher_ops;
 struct loop;
 
 /* Strings are copied.  A zero time means its default. */
@@ -37,6 +38,8 @@ struct agent_config {
     /* Program run as "PROGRAM --task-shim DIR": whoever's main() calls
      * shim_main() first.  NULL: this very program (/proc/self/exe). */
     const char *shim_program;
+    /* How containers are run; NULL: as real processes (launcher.h). */
+    const struct launcher_ops *launcher;
     bool switch_user; /* run tasks as CommandInfo.user / FrameworkInfo.user */
     int64_t status_resend_ms;     /* first resend, then doubled; 10,000 */
     int64_t status_resend_max_ms; /* 600,000 */
@@ -51,17 +54,17 @@ struct agent_config {
 };
 
 /* Recovers what is in work_dir (nothing is sent yet), or starts afresh.
- * to_master is called for every message, never from inside agent_new and
- * agent_stop; the message is borrowed.  NULL: bad config, work_dir unusable or
- * held by another agent, or what is checkpointed there does not fit (resources
- * smaller than the reservations on them). */
+ * to_master is called for every message, only from the loop and never from
+ * inside a call of this header; the message is borrowed.  NULL: bad config,
+ * work_dir unusable or held by another agent, or what is checkpointed there
+ * does not fit (resources smaller than the reservations on them). */
 struct agent *agent_new(struct loop *loop, const struct agent_config *config,
                         void (*to_master)(void *self, struct agent *agent,
                                           const Reeve__Devcluster__ToMaster *),
                         void *self, struct err *err);
 
 /* The agent process ends: nothing more is sent, its memory is freed, *agent is
- * NULL.  Tasks stay alive. */
+ * NULL.  Tasks stay alive, but those of frameworks without checkpoint. */
 void agent_stop(struct agent **agent);
 
 /* A link to the master exists (again): sends Register, at once or after

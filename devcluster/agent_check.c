@@ -23,16 +23,13 @@ Mesos__V1__CheckStatusInfo *agent_check_empty(const struct agent_task *task)
     MSG_SET(status, type, check->type);
     switch ((int)check->type) {
     case CHECK_TYPE(COMMAND):
-        status->command = NESTED_NEW(Mesos__V1__CheckStatusInfo__Command,
-                                     mesos__v1__check_status_info__command);
+        status->command = MSG_NEW(mesos__v1__check_status_info__command);
         break;
     case CHECK_TYPE(HTTP):
-        status->http = NESTED_NEW(Mesos__V1__CheckStatusInfo__Http,
-                                  mesos__v1__check_status_info__http);
+        status->http = MSG_NEW(mesos__v1__check_status_info__http);
         break;
     case CHECK_TYPE(TCP):
-        status->tcp = NESTED_NEW(Mesos__V1__CheckStatusInfo__Tcp,
-                                 mesos__v1__check_status_info__tcp);
+        status->tcp = MSG_NEW(mesos__v1__check_status_info__tcp);
         break;
     }
     return status;
@@ -96,15 +93,16 @@ static void add_command(struct agent_core *core, const struct agent_task *task,
                         const Mesos__V1__CommandInfo *command,
                         Reeve__Devagent__CheckRun *run)
 {
-    uint8_t uuid[16];
-    char text[UUID_TEXT_SIZE];
+    char uuid[UUID_TEXT_SIZE];
     MSG_SET(run, kind, REEVE__DEVAGENT__CHECK_RUN__KIND__COMMAND);
     agent_spec_check(core, task, command, run);
     if (task->exec->command_task)
         return;
-    core->config.new_uuid(core->config.self, uuid);
-    uuid_format(uuid, text);
-    run->output_dir = xasprintf("%s/containers/check-%s", run->sandbox, text);
+    /* One folder per checker: it shows what the last run said. */
+    AUTO_FREE char *name =
+        xasprintf("%s/%s", task->container, run->health ? "health" : "check");
+    uuid_from_name(name, uuid);
+    run->output_dir = xasprintf("%s/containers/check-%s", run->sandbox, uuid);
 }
 
 static void add_http(Reeve__Devagent__CheckRun *run, const char *scheme,

@@ -156,8 +156,8 @@ static void add_task(Reeve__Devcluster__ToMaster__Register *out,
 {
     if (task->phase == PHASE(ENDED) && task->n_pending == 0)
         return;
-    Reeve__Devcluster__ToMaster__Task *item = NESTED_NEW(
-        Reeve__Devcluster__ToMaster__Task, reeve__devcluster__to_master__task);
+    Reeve__Devcluster__ToMaster__Task *item =
+        MSG_NEW(reeve__devcluster__to_master__task);
     item->task = agent_task_view(core, task);
     if (task->n_pending > 0)
         MSG_SET_BYTES(item, pending_uuid, task->pending[0]->uuid.data,
@@ -180,8 +180,7 @@ static void add_exec(Reeve__Devcluster__ToMaster__Register *out,
     if (exec->ended || exec->command_task)
         return;
     Reeve__Devcluster__ToMaster__Executor *item =
-        NESTED_NEW(Reeve__Devcluster__ToMaster__Executor,
-                   reeve__devcluster__to_master__executor);
+        MSG_NEW(reeve__devcluster__to_master__executor);
     item->framework_id = msg_framework_id(exec->framework_id);
     item->info = WIRE_DUP(mesos__v1__executor_info, exec->info);
     MSG_PUSH(out->executors, out->n_executors, item);
@@ -192,8 +191,7 @@ static void send_register(struct agent_core *core, struct agent_now now)
     Reeve__Devcluster__ToMaster *message =
         MSG_NEW(reeve__devcluster__to_master);
     Reeve__Devcluster__ToMaster__Register *out =
-        NESTED_NEW(Reeve__Devcluster__ToMaster__Register,
-                   reeve__devcluster__to_master__register);
+        MSG_NEW(reeve__devcluster__to_master__register);
     const struct agent_exec *exec;
     const struct agent_operation *op;
     message->register_ = out;
@@ -209,7 +207,7 @@ static void send_register(struct agent_core *core, struct agent_now now)
     }
     DL_FOREACH(core->operations, op)
     {
-        MSG_PUSH(out->operations, out->n_operations, NESTED_DUP(op->update));
+        MSG_PUSH(out->operations, out->n_operations, MSG_DUP(op->update));
     }
     agent_send(core, message);
     core->register_at_ms =
@@ -263,8 +261,7 @@ static void send_pong(struct agent_core *core)
 {
     Reeve__Devcluster__ToMaster *message =
         MSG_NEW(reeve__devcluster__to_master);
-    message->pong = NESTED_NEW(Reeve__Devcluster__ToMaster__Pong,
-                               reeve__devcluster__to_master__pong);
+    message->pong = MSG_NEW(reeve__devcluster__to_master__pong);
     agent_send(core, message);
 }
 
@@ -296,12 +293,20 @@ void agent_core_unregister(struct agent_core *core, struct agent_now now UNUSED)
     if (core->registered) {
         Reeve__Devcluster__ToMaster *message =
             MSG_NEW(reeve__devcluster__to_master);
-        message->unregister =
-            NESTED_NEW(Reeve__Devcluster__ToMaster__Unregister,
-                       reeve__devcluster__to_master__unregister);
+        message->unregister = MSG_NEW(reeve__devcluster__to_master__unregister);
         agent_send(core, message);
     }
     agent_exec_kill_all(core);
+}
+
+void agent_core_stop(struct agent_core *core)
+{
+    struct agent_exec *exec, *next;
+    DL_FOREACH_SAFE(core->execs, exec, next)
+    {
+        if (!exec->framework->checkpoint)
+            agent_exec_drop(core, exec);
+    }
 }
 
 static void on_acknowledge(struct agent_core *core,

@@ -82,6 +82,8 @@ void agent_core_receive(struct agent_core *core,
                         const Reeve__Devcluster__ToAgent *message,
                         struct agent_now now);
 void agent_core_unregister(struct agent_core *core, struct agent_now now);
+/* The process ends in good order: what must not outlive it is killed. */
+void agent_core_stop(struct agent_core *core);
 
 /* The command runs (also the answer to AGENT_ADOPT). */
 void agent_core_started(struct agent_core *core, const char *container,

@@ -58,8 +58,7 @@ static void send_exited(struct agent_core *core, const struct agent_exec *exec,
     Reeve__Devcluster__ToMaster *message =
         MSG_NEW(reeve__devcluster__to_master);
     Reeve__Devcluster__ToMaster__ExitedExecutor *exited =
-        NESTED_NEW(Reeve__Devcluster__ToMaster__ExitedExecutor,
-                   reeve__devcluster__to_master__exited_executor);
+        MSG_NEW(reeve__devcluster__to_master__exited_executor);
     message->exited_executor = exited;
     exited->framework_id = msg_framework_id(exec->framework_id);
     exited->executor_id = msg_executor_id(exec->id);

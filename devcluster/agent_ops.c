@@ -98,7 +98,7 @@ int agent_core_restore_resources(
                        &core->removing, &core->n_removing);
     for (size_t i = 0; i < resources->n_operations; i++) {
         struct agent_operation *op = xcalloc(1, sizeof(*op));
-        op->update = NESTED_DUP(resources->operations[i]);
+        op->update = MSG_DUP(resources->operations[i]);
         op->resend_at_ms = AGENT_NEVER;
         op->resend_after_ms = core->config.status_resend_ms;
         DL_APPEND(core->operations, op);
@@ -117,7 +117,7 @@ static void save(struct agent_core *core)
                        &out->n_removing);
     DL_FOREACH(core->operations, op)
     {
-        MSG_PUSH(out->operations, out->n_operations, NESTED_DUP(op->update));
+        MSG_PUSH(out->operations, out->n_operations, MSG_DUP(op->update));
     }
     agent_act(core, AGENT_SAVE_RESOURCES)->message = &out->base;
 }
@@ -257,7 +257,7 @@ static void send_update(struct agent_core *core,
         return;
     Reeve__Devcluster__ToMaster *message =
         MSG_NEW(reeve__devcluster__to_master);
-    message->operation_update = NESTED_DUP(u);
+    message->operation_update = MSG_DUP(u);
     /* Always what holds now, also in a repetition. */
     free_list(&message->operation_update->checkpointed,
               &message->operation_update->n_checkpointed);
@@ -323,13 +323,12 @@ void agent_ops_apply(struct agent_core *core,
         resend(core, op, now); /* said twice; done once */
         return;
     }
-    AUTO_MESSAGE Mesos__V1__Offer__Operation *info = NESTED_DUP(request->info);
+    AUTO_MESSAGE Mesos__V1__Offer__Operation *info = MSG_DUP(request->info);
     bool applied = apply(core, info, &err) == 0;
     if (!applied)
         agent_odd(core, "event=operation_not_applied why=\"%s\"", err.text);
     Reeve__Devcluster__ToMaster__OperationUpdate *update =
-        NESTED_NEW(Reeve__Devcluster__ToMaster__OperationUpdate,
-                   reeve__devcluster__to_master__operation_update);
+        MSG_NEW(reeve__devcluster__to_master__operation_update);
     update->framework_id = request->framework_id
                                ? msg_framework_id(request->framework_id->value)
                                : NULL;

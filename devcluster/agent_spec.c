@@ -64,8 +64,7 @@ static void add_link(Reeve__Devagent__ContainerSpec *spec, char *path,
                      char *target)
 {
     Reeve__Devagent__ContainerSpec__Link *link =
-        NESTED_NEW(Reeve__Devagent__ContainerSpec__Link,
-                   reeve__devagent__container_spec__link);
+        MSG_NEW(reeve__devagent__container_spec__link);
     link->path = path;
     link->target = target;
     MSG_PUSH(spec->links, spec->n_links, link);
@@ -75,7 +74,10 @@ static void add_sandboxes(Reeve__Devagent__ContainerSpec *spec,
                           const struct agent_task *task, const char *exec_dir)
 {
     add_dir(spec, xstrdup(exec_dir));
-    add_link(spec, xasprintf("%s/../latest", exec_dir), xstrdup(exec_dir));
+    add_link(spec,
+             xasprintf("%.*s/latest", (int)(strrchr(exec_dir, '/') - exec_dir),
+                       exec_dir),
+             xstrdup(exec_dir));
     if (task->exec->command_task)
         return;
     add_string(&spec->files, &spec->n_files, xasprintf("%s/stdout", exec_dir));
@@ -371,8 +373,7 @@ static int add_uris(Reeve__Devagent__ContainerSpec *spec,
         if (!name)
             return -1;
         Reeve__Devagent__ContainerSpec__Uri *out =
-            NESTED_NEW(Reeve__Devagent__ContainerSpec__Uri,
-                       reeve__devagent__container_spec__uri);
+            MSG_NEW(reeve__devagent__container_spec__uri);
         out->value = xstrdup(uri->value);
         out->path = xasprintf("%s/%s", spec->sandbox, name);
         MSG_SET(out, executable, uri->executable);
@@ -409,8 +410,7 @@ static int add_limits(Reeve__Devagent__ContainerSpec *spec,
                            "Resource limit %zu of the container is not valid",
                            i);
         Reeve__Devagent__ContainerSpec__Limit *out =
-            NESTED_NEW(Reeve__Devagent__ContainerSpec__Limit,
-                       reeve__devagent__container_spec__limit);
+            MSG_NEW(reeve__devagent__container_spec__limit);
         MSG_SET(out, resource, number);
         if (limit->has_hard) {
             MSG_SET(out, hard, limit->hard);

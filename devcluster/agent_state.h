@@ -18,17 +18,6 @@ struct resources;
 #define PHASE(name)  REEVE__DEVAGENT__TASK_RUN__PHASE__##name
 #define KILL(name)   REEVE__DEVAGENT__TASK_RUN__KILL__##name
 
-/* As MSG_NEW and WIRE_DUP, for messages within messages: the generator makes no
- * unpack function for those, so their type is named. */
-#define NESTED_NEW(type, prefix)                                               \
-    ({                                                                         \
-        type *nested_new_ = xmalloc(sizeof(*nested_new_));                     \
-        prefix##__init(nested_new_);                                           \
-        nested_new_;                                                           \
-    })
-#define NESTED_DUP(message)                                                    \
-    ((__typeof__(message))(void *)wire_dup(&(message)->base))
-
 /* One health check or check of a running task (agent_check.c). */
 struct agent_checker {
     bool set;              /* the task has one */

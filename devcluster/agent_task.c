@@ -98,8 +98,8 @@ struct agent_task *agent_container_find(struct agent_core *core,
 static Mesos__V1__NetworkInfo *host_network(const char *ip)
 {
     Mesos__V1__NetworkInfo *network = MSG_NEW(mesos__v1__network_info);
-    Mesos__V1__NetworkInfo__IPAddress *address = NESTED_NEW(
-        Mesos__V1__NetworkInfo__IPAddress, mesos__v1__network_info__ipaddress);
+    Mesos__V1__NetworkInfo__IPAddress *address =
+        MSG_NEW(mesos__v1__network_info__ipaddress);
     address->ip_address = xstrdup(ip);
     MSG_PUSH(network->ip_addresses, network->n_ip_addresses, address);
     return network;
@@ -207,8 +207,7 @@ void agent_task_send_first(struct agent_core *core, struct agent_task *task,
     Reeve__Devcluster__ToMaster *message =
         MSG_NEW(reeve__devcluster__to_master);
     Reeve__Devcluster__ToMaster__StatusUpdate *update =
-        NESTED_NEW(Reeve__Devcluster__ToMaster__StatusUpdate,
-                   reeve__devcluster__to_master__status_update);
+        MSG_NEW(reeve__devcluster__to_master__status_update);
     message->status_update = update;
     update->framework_id = msg_framework_id(task->exec->framework_id);
     update->executor_id = msg_executor_id(task->exec->id);

@@ -19,6 +19,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -166,8 +167,6 @@ static void exec_command(const Reeve__Devagent__ContainerSpec *spec)
 static void child_setup(const struct shim *shim)
 {
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    set_signals(SIG_DFL);
-    setsid();
     dup2(null_fd, STDIN_FILENO);
     dup2(shim->stdout_fd, STDOUT_FILENO);
     dup2(shim->stderr_fd, STDERR_FILENO);
@@ -233,31 +232,51 @@ static void kill_leftovers(pid_t leader)
     }
 }
 
+/* In the child: leads its own session, has its own signals, and says so, before
+ * anybody can know it and signal it. */
+static void child_wait(int fd)
+{
+    char byte = 'r';
+    setsid();
+    set_signals(SIG_DFL);
+    if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
+        _exit(1);
+}
+
+static int release(const struct shim *shim, enum container_phase phase,
+                   pid_t pid, int fd, struct err *err)
+{
+    char byte;
+    if (read(fd, &byte, 1) != 1)
+        return err_set(err, ERR_IO, "the command's process died early");
+    if (container_write_command(shim->meta_dir, phase, pid, err) < 0)
+        return -1;
+    if (write(fd, &byte, 1) != 1)
+        return err_sys(err, "cannot release the command");
+    return 0;
+}
+
 /* Starts body in a child that waits until "command" is written, so that there
  * is never a command which no file tells of.  Returns its wait status. */
 static int run_child(const struct shim *shim, enum container_phase phase,
                      void (*body)(const struct shim *), int *status,
                      struct err *err)
 {
-    int go[2];
-    char byte = 'g';
-    if (pipe2(go, O_CLOEXEC) < 0)
-        return err_sys(err, "cannot make a pipe");
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_sys(err, "cannot make a socket pair");
     pid_t pid = fork();
     if (pid < 0)
         return err_sys(err, "cannot fork");
     if (pid == 0) {
-        close(go[1]);
-        if (read(go[0], &byte, 1) != 1)
-            _exit(1);
+        close(pair[1]);
+        child_wait(pair[0]);
         body(shim);
         _exit(1);
     }
-    close(go[0]);
-    int rc = container_write_command(shim->meta_dir, phase, pid, err);
-    if (rc == 0 && write(go[1], &byte, 1) != 1)
-        rc = err_sys(err, "cannot release the command");
-    close(go[1]);
+    close(pair[0]);
+    int rc = release(shim, phase, pid, pair[1], err);
+    close(pair[1]);
     while (waitpid(pid, status, 0) < 0 && errno == EINTR)
         ;
     kill_leftovers(pid);
