@@ -252,6 +252,25 @@ static void take_text(struct value *value, const char *source, const char *text)
         add_item(value, text, strlen(text));
 }
 
+/* The first of the variables named in `also` ("A" or "A,B") that is set. */
+static const char *also_text(const char *also, char *(*getenv_fn)(const char *),
+                             const char **name)
+{
+    static char part[MAX_NAME];
+    while (also && *also) {
+        size_t len = strcspn(also, ",");
+        ASSERT(len < sizeof part);
+        memcpy(part, also, len);
+        part[len] = '\0';
+        const char *text = getenv_fn(part);
+        *name = part;
+        if (text && *text)
+            return text;
+        also += len + (also[len] == ',');
+    }
+    return NULL;
+}
+
 static int fill(struct value *value, char *(*getenv_fn)(const char *),
                 struct err *err)
 {
@@ -259,13 +278,14 @@ static int fill(struct value *value, char *(*getenv_fn)(const char *),
     char variable[MAX_NAME + 8];
     variable_name(o->name, variable);
     const char *text = getenv_fn(variable);
-    const char *also = o->also ? getenv_fn(o->also) : NULL;
+    const char *also_name = NULL,
+               *also = also_text(o->also, getenv_fn, &also_name);
     if (value->is_set)
         return 0;
     if (text && *text)
         take_text(value, variable, text);
-    else if (also && *also)
-        take_text(value, o->also, also);
+    else if (also)
+        take_text(value, also_name, also);
     else if (o->fallback)
         take_text(value, o->name, o->fallback);
     else
