@@ -35,7 +35,7 @@ struct err {
 /* Fill *err (if not NULL) and return -1. */
 int err_set(struct err *err, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* ERR_IO (ERR_NOT_FOUND for ENOENT, ERR_EXISTS for EEXIST) with ": strerror". */
+/* ERR_IO (ENOENT: ERR_NOT_FOUND, EEXIST: ERR_EXISTS), with ": strerror". */
 int err_sys(struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Puts "context: " before the old text; the code stays. */

@@ -20,7 +20,7 @@
 
 struct loop;
 
-/* ---- answering ---------------------------------------------------------- */
+/* ---- answering --------------------------------------------------------- */
 struct bus_server;
 struct bus_call; /* one request; answered exactly once */
 
@@ -59,8 +59,7 @@ void bus_call_reply(struct bus_call *call, const ProtobufCMessage *body);
 void bus_call_fail(struct bus_call *call, const struct err *err,
                    const ProtobufCMessage *body);
 
-/* ---- calling --------------------------------------------------------------
- */
+/* ---- calling ----------------------------------------------------------- */
 struct bus_client;
 
 struct bus_answer {
@@ -93,8 +92,7 @@ int bus_call_once(const char *endpoint, const char *from, const char *route,
                   const ProtobufCMessage *request, int64_t deadline_ms,
                   uint8_t **body, size_t *len, struct err *err);
 
-/* ---- publishing -------------------------------------------------------------
- */
+/* ---- publishing -------------------------------------------------------- */
 struct bus_pub;
 /* high_water: messages queued per subscriber before it loses some. */
 struct bus_pub *bus_pub_new(const char *endpoint, int high_water,

@@ -76,8 +76,7 @@ struct bus_client {
 
 static void connect_now(void *self);
 
-/* ---- one call
- * ----------------------------------------------------------------- */
+/* ---- one call ---------------------------------------------------------- */
 
 static void pending_free(struct pending *p)
 {
@@ -222,8 +221,7 @@ void bus_client_call(struct bus_client *client, const char *route,
         connect_now(client); /* sends all that is under way */
 }
 
-/* ---- answers
- * --------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------- */
 
 static void note_garbage(struct bus_client *client, const char *why)
 {
@@ -300,8 +298,7 @@ static void on_readable(void *self, void *socket UNUSED)
             return;
 }
 
-/* ---- the connection
- * ----------------------------------------------------------------- */
+/* ---- the connection ---------------------------------------------------- */
 
 static void disconnect(struct bus_client *client)
 {
@@ -384,9 +381,7 @@ static void connect_now(void *self)
     }
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------- */
 
 struct bus_client *bus_client_new(struct loop *loop, const char *from,
                                   const char *endpoint)
@@ -427,8 +422,7 @@ int64_t bus_client_silence_ms(const struct bus_client *client)
                                      : clock_mono_ms() - client->last_reply_ms;
 }
 
-/* ---- one call without a loop
- * ------------------------------------------------------------- */
+/* ---- one call without a loop ------------------------------------------- */
 
 struct once {
     struct loop *loop;

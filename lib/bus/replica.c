@@ -87,8 +87,7 @@ struct replica {
 
 static void ask_soon(struct replica *r, int64_t delay_ms);
 
-/* ---- small containers
- * ------------------------------------------------------------ */
+/* ---- small containers -------------------------------------------------- */
 
 static void item_free(void *self)
 {
@@ -135,8 +134,7 @@ static void events_free(struct events *e)
     *e = (struct events){0};
 }
 
-/* ---- telling
- * ------------------------------------------------------------------------- */
+/* ---- telling ----------------------------------------------------------- */
 
 /* After every callback: -1 when it destroyed the replica. */
 static int left(struct replica *r)
@@ -178,9 +176,7 @@ static int tell_settled(struct replica *r)
     return left(r);
 }
 
-/* ---- events
- * ------------------------------------------------------------------------------
- */
+/* ---- events ------------------------------------------------------------ */
 
 static struct item *item_new(const ProtobufCBinaryData *value,
                              uint64_t revision)
@@ -325,9 +321,7 @@ static void on_readable(void *self, void *socket UNUSED)
     guarded(self, read_feed);
 }
 
-/* ---- snapshots
- * -------------------------------------------------------------------------------
- */
+/* ---- snapshots --------------------------------------------------------- */
 
 static void take_item(struct replica *r, const Reeve__Item *in,
                       struct changes *changes)
@@ -459,9 +453,7 @@ static void ask_soon(struct replica *r, int64_t delay_ms)
     r->ask_timer = loop_timer(r->loop, MAX(delay_ms, pause_ms), 0, ask, r);
 }
 
-/* ---- silence
- * -----------------------------------------------------------------------------------
- */
+/* ---- silence ----------------------------------------------------------- */
 
 static int check_silence(struct replica *r)
 {
@@ -482,9 +474,7 @@ static void on_watch(void *self)
     guarded(self, check_silence);
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------- */
 
 bool replica_is_alive(const struct replica *r)
 {
@@ -531,9 +521,7 @@ void replica_stats(const struct replica *r, struct replica_stats *out)
     *out = r->stats;
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------- */
 
 static void subscribe(struct replica *r)
 {

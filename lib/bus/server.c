@@ -64,8 +64,7 @@ struct bus_server {
     int64_t garbage_logged_ms;
 };
 
-/* ---- calls ------------------------------------------------------------------
- */
+/* ---- calls ------------------------------------------------------------- */
 
 static void call_expire(struct bus_call *call)
 {
@@ -129,8 +128,7 @@ ProtobufCMessage *bus_call_decode(const struct bus_call *call,
     return message;
 }
 
-/* ---- answering
- * ---------------------------------------------------------------- */
+/* ---- answering --------------------------------------------------------- */
 
 static void send_reply(struct bus_server *server, const struct bus_call *call,
                        const struct err *err, const ProtobufCMessage *body)
@@ -180,8 +178,7 @@ void bus_call_fail(struct bus_call *call, const struct err *err,
     call_finish(call, err, body);
 }
 
-/* ---- requests
- * ------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------- */
 
 static const struct bus_route *find_route(const struct bus_server *server,
                                           const char *name, void **self)
@@ -309,8 +306,7 @@ static void sweep(void *self)
     }
 }
 
-/* ---- life
- * -------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------- */
 
 struct bus_server *bus_server_new(struct loop *loop, const char *endpoint,
                                   struct err *err)

@@ -85,8 +85,7 @@ static int conclude(struct commit *c, const struct txn_result *result)
     return -1;
 }
 
-/* ---- sending ----------------------------------------------------------------
- */
+/* ---- sending ----------------------------------------------------------- */
 
 static void on_answer(void *self, const struct bus_answer *answer);
 
@@ -129,8 +128,7 @@ static void go_back(struct store_client *client, const struct err *why)
     client->retry_ms = MIN(client->retry_ms * 2, LAST_RETRY_MS);
 }
 
-/* ---- answers
- * ------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------- */
 
 static bool says_try_again(enum err_code code)
 {
@@ -182,8 +180,7 @@ static void on_answer(void *self, const struct bus_answer *answer)
         send_some(client);
 }
 
-/* ---- committing
- * ------------------------------------------------------------------- */
+/* ---- committing -------------------------------------------------------- */
 
 static void on_refused(void *self)
 {
@@ -231,8 +228,7 @@ size_t store_client_pending(const struct store_client *client)
     return client->count;
 }
 
-/* ---- the lease
- * ------------------------------------------------------------------------ */
+/* ---- the lease --------------------------------------------------------- */
 
 void store_client_hold_lease(struct store_client *client, const char *name,
                              const char *holder, int64_t ttl_ms,
@@ -262,9 +258,7 @@ void store_client_release_lease(struct store_client *client)
         lease_keeper_release(client->lease);
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------- */
 
 struct store_client *store_client_new(struct loop *loop, const char *from,
                                       const char *store_req)

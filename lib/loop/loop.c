@@ -29,8 +29,9 @@
 #include "lib/loop/timers.h"
 
 enum { MAX_EVENTS = 256, MAX_SIGNALS = 65 };
-#define WAKE_ONLY UINT64_MAX /* epoll data of descriptors without a callback   \
-                              */
+#define WAKE_ONLY                                                              \
+    UINT64_MAX /* epoll data of descriptors without a callback                 \
+                */
 
 struct watch {
     int events;
@@ -109,8 +110,7 @@ int64_t loop_now_ms(const struct loop *loop)
     return loop->now_ms;
 }
 
-/* ---- timers ---------------------------------------------------------------
- */
+/* ---- timers ------------------------------------------------------------ */
 
 uint64_t loop_timer(struct loop *loop, int64_t delay_ms, int64_t repeat_ms,
                     void (*fn)(void *self), void *self)
@@ -132,8 +132,7 @@ uint64_t loop_soon(struct loop *loop, void (*fn)(void *self), void *self)
     return timers_add_soon(&loop->timers, (struct timer_call){fn, self});
 }
 
-/* ---- file descriptors -------------------------------------------------------
- */
+/* ---- file descriptors -------------------------------------------------- */
 
 static void grow_watches(struct loop *loop, int fd)
 {
@@ -205,8 +204,7 @@ static void call_watch(struct loop *loop, const struct epoll_event *ev)
         w.fn(w.self, fd, events & w.events);
 }
 
-/* ---- 0MQ sockets ------------------------------------------------------------
- */
+/* ---- 0MQ sockets ------------------------------------------------------- */
 
 void loop_socket(struct loop *loop, void *socket,
                  void (*fn)(void *self, void *socket), void *self)
@@ -276,8 +274,7 @@ static void call_sockets(struct loop *loop)
     }
 }
 
-/* ---- signals
- * ------------------------------------------------------------------ */
+/* ---- signals ----------------------------------------------------------- */
 
 static void on_signal(int signo)
 {
@@ -329,8 +326,7 @@ void loop_signal(struct loop *loop, int signo,
     sigaction(signo, &action, &slot->old);
 }
 
-/* ---- turning
- * ------------------------------------------------------------------- */
+/* ---- turning ----------------------------------------------------------- */
 
 static int sleep_ms(const struct loop *loop, int timeout_ms)
 {

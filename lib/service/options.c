@@ -28,8 +28,7 @@ struct options {
     enum options_wish wish;
 };
 
-/* ---- the table -------------------------------------------------------------
- */
+/* ---- the table --------------------------------------------------------- */
 
 static struct value *find(const struct options *options, const char *name)
 {
@@ -92,8 +91,7 @@ static void variable_name(const char *name, char out[MAX_NAME + 8])
     out[n] = '\0';
 }
 
-/* ---- values
- * ------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------ */
 
 static void add_item(struct value *value, const char *text, size_t len)
 {
@@ -166,8 +164,7 @@ static int check_value(struct value *value, struct err *err)
     return 0;
 }
 
-/* ---- flags
- * ------------------------------------------------------------------------ */
+/* ---- flags ------------------------------------------------------------- */
 
 static size_t distance(const char *a, const char *b)
 {
@@ -240,8 +237,7 @@ static int read_flag(struct options *options, char **argv, int *at,
     return 0;
 }
 
-/* ---- environment and defaults
- * ------------------------------------------------------ */
+/* ---- environment and defaults ------------------------------------------ */
 
 static void take_text(struct value *value, const char *source, const char *text)
 {
@@ -320,9 +316,7 @@ enum options_wish options_wish(const struct options *options)
     return options->wish;
 }
 
-/* ---- help
- * ------------------------------------------------------------------------------
- */
+/* ---- help -------------------------------------------------------------- */
 
 static void help_one(const struct service_option *o, struct buf *out)
 {
@@ -353,9 +347,7 @@ void options_help(const struct options *options, struct buf *out)
         help_one(options->values[i].option, out);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------- */
 
 static const struct value *get(const struct options *options, const char *name,
                                enum option_type type)

@@ -52,8 +52,7 @@ static const struct service_option common_options[] = {
     {NULL, OPTION_STRING, NULL, NULL, NULL, 0, 0, NULL},
 };
 
-/* ---- the routes that every service answers
- * ------------------------------------ */
+/* ---- the routes that every service answers ----------------------------- */
 
 static int on_health(void *self, struct bus_call *call, struct err *err UNUSED)
 {
@@ -188,8 +187,7 @@ static const struct bus_route common_routes[] = {
     {NULL, NULL},
 };
 
-/* ---- what a service asks of us
- * ---------------------------------------------------- */
+/* ---- what a service asks of us ----------------------------------------- */
 
 struct loop *service_loop(struct service *service)
 {
@@ -276,8 +274,7 @@ void service_gauge(struct service *service, const char *name, double value,
     metric->value = value;
 }
 
-/* ---- start
- * -------------------------------------------------------------------------- */
+/* ---- start ------------------------------------------------------------- */
 
 static void print_help(const struct service *s)
 {

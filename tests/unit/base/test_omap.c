@@ -3,9 +3,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/omap.h"
 
@@ -41,13 +41,12 @@ Test(omap, seek)
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         omap_put(map, keys[i], (void *)keys[i]);
     for (size_t i = 0; i < ARRAY_LEN(seek_cases); i++) {
-        char got[64] = "";
+        AUTO_BUF struct buf got = {0};
         for (struct omap_node *n = omap_seek(map, seek_cases[i].from); n;
              n = omap_next(n)) {
-            strcat(got, omap_key(n));
-            strcat(got, " ");
+            buf_addf(&got, "%s ", omap_key(n));
         }
-        cr_expect_str_eq(got, seek_cases[i].expected, "from %s",
+        cr_expect_str_eq(buf_text(&got), seek_cases[i].expected, "from %s",
                          seek_cases[i].from);
     }
     omap_free(map, NULL);
@@ -80,7 +79,9 @@ Test(omap, behaves_like_an_array)
             continue;
         count++;
         cr_assert_not_null(n);
-        cr_expect_eq(atoi(omap_key(n)), k);
+        char key[16];
+        snprintf(key, sizeof key, "%03d", k);
+        cr_expect_str_eq(omap_key(n), key);
         cr_expect_eq(omap_value(n), there[k]);
         n = omap_next(n);
     }

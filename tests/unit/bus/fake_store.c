@@ -103,8 +103,7 @@ void fake_store_wipe(struct fake_store *s, const char *lineage)
     snprintf(s->lineage, sizeof s->lineage, "%s", lineage);
 }
 
-/* ---- routes
- * ------------------------------------------------------------------ */
+/* ---- routes ------------------------------------------------------------ */
 
 static int check_preconditions(struct fake_store *s, const Reeve__TxnRequest *m,
                                Reeve__TxnReply *reply)
@@ -268,8 +267,7 @@ static const struct bus_route routes[] = {
     {NULL, NULL},
 };
 
-/* ---- life
- * ------------------------------------------------------------------------ */
+/* ---- life -------------------------------------------------------------- */
 
 static void tick(void *self)
 {

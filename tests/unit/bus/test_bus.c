@@ -384,8 +384,7 @@ Test(bus, a_callback_destroys_the_client)
     free(t);
 }
 
-/* ---- what is not a request
- * ----------------------------------------------------- */
+/* ---- what is not a request --------------------------------------------- */
 
 static void send_frames(void *dealer, const char *bytes, size_t len, int frames)
 {
@@ -452,8 +451,7 @@ Test(bus, another_version_is_refused)
     free(t);
 }
 
-/* ---- endpoints
- * -------------------------------------------------------------------- */
+/* ---- endpoints --------------------------------------------------------- */
 
 #define LONG_80                                                                \
     "0123456789012345678901234567890123456789"                                 \

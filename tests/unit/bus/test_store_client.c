@@ -214,8 +214,7 @@ Test(store_client, done_destroys_the_client)
     free(t);
 }
 
-/* ---- the lease
- * ----------------------------------------------------------------- */
+/* ---- the lease --------------------------------------------------------- */
 
 static void on_lease(void *self, bool is_held, uint64_t epoch)
 {

@@ -174,8 +174,7 @@ Test(loop, twenty_thousand_timers)
     loop_destroy(&w.loop);
 }
 
-/* ---- descriptors ------------------------------------------------------------
- */
+/* ---- descriptors ------------------------------------------------------- */
 
 static void drain(void *self, int fd, int events)
 {
@@ -317,8 +316,7 @@ Test(loop, a_thousand_descriptors)
     loop_destroy(&w.loop);
 }
 
-/* ---- 0MQ
- * ---------------------------------------------------------------------- */
+/* ---- 0MQ --------------------------------------------------------------- */
 
 static void take_one(void *self, void *socket)
 {
@@ -384,8 +382,7 @@ Test(loop, a_socket_callback_removes_another_that_is_readable)
     zmq_ctx_term(ctx);
 }
 
-/* ---- signals
- * --------------------------------------------------------------------- */
+/* ---- signals ----------------------------------------------------------- */
 
 static void on_signal(void *self, int signo)
 {

@@ -32,8 +32,7 @@ static void place_open(struct place *p)
     snprintf(p->log, sizeof p->log, "%s/log", p->dir);
 }
 
-/* ---- a small service -------------------------------------------------------
- */
+/* ---- a small service --------------------------------------------------- */
 
 static struct service *the_service;
 static int ticks, hangups;
@@ -128,8 +127,7 @@ static void read_file(const char *path, struct buf *out)
     fs_read(path, 1 << 20, out, NULL);
 }
 
-/* ---- tests
- * -------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------- */
 
 static const struct {
     const char *name;
