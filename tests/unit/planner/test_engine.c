@@ -115,8 +115,7 @@ Test(engine, scaling_starts_only_the_new_ones)
     cr_assert_str_eq(world_status(&w, "deploy"), "COMPLETE");
     cr_assert_eq(w.launches, 7);
     cr_assert_eq(w.kills, 0);
-    cr_assert_str_eq(w.log,
-                     "+data-3 =data-3 =data-3 +data-4 =data-4 =data-4 ");
+    cr_assert_str_eq(w.log, "+data-3 =data-3 =data-3 +data-4 =data-4 =data-4 ");
 }
 
 /* While one of them is down, no other is. */
@@ -198,9 +197,9 @@ Test(engine, completed_long_ago_does_not_count_for_another_digest)
     world_run(&w);
     cr_assert_str_eq(world_status(&w, "deploy"), "COMPLETE");
     cr_assert_eq(w.launches, 5);
-    cr_assert_str_eq(facts_task(w.facts, "data-0")->info->pod_digest,
-                     fact_config_pod_digest(facts_target_config(w.facts),
-                                            "data"));
+    cr_assert_str_eq(
+        facts_task(w.facts, "data-0")->info->pod_digest,
+        fact_config_pod_digest(facts_target_config(w.facts), "data"));
 }
 
 Test(engine, recovery_relaunches_what_ended)
@@ -240,8 +239,8 @@ Test(engine, unreachable_is_not_relaunched)
 
 Test(engine, quick_failures_back_off_and_a_long_run_resets)
 {
-    static const int64_t delays[] = {1000, 2000, 4000, 8000, 16000, 32000,
-                                     60000, 60000};
+    static const int64_t delays[] = {1000,  2000,  4000,  8000,
+                                     16000, 32000, 60000, 60000};
     AUTO_WORLD struct world w;
     world_start(&w, "backoff", 1);
     world_declare(&w, data_store(1, "0.1"));
@@ -448,11 +447,11 @@ Test(engine, hundreds_of_tasks_in_parallel_within_bounds)
 {
     AUTO_WORLD struct world w;
     world_start(&w, "many", 1);
-    world_declare(
-        &w, "name: svc\n"
-            "pods: {data: {count: 3000, cmd: x, cpus: 0.1, memory: 32}}\n"
-            "plans: {deploy: {phases: {data: {pod: data, "
-            "strategy: parallel}}}}\n");
+    world_declare(&w,
+                  "name: svc\n"
+                  "pods: {data: {count: 3000, cmd: x, cpus: 0.1, memory: 32}}\n"
+                  "plans: {deploy: {phases: {data: {pod: data, "
+                  "strategy: parallel}}}}\n");
     cr_assert_eq(world_round(&w), 2); /* configuration and target */
     int ops = world_round(&w);
     cr_assert_geq(ops, CHANGES_FULL);

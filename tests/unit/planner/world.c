@@ -23,7 +23,8 @@ struct cell {
     UT_hash_handle hh;
 };
 
-/* ---- the store ---------------------------------------------------------------- */
+/* ---- the store
+ * ---------------------------------------------------------------- */
 static uint64_t dice(struct world *w)
 {
     w->chance = w->chance * 6364136223846793005ull + 1442695040888963407ull;
@@ -99,7 +100,8 @@ void world_put(struct world *w, const char *key, const ProtobufCMessage *value)
     put_now(w, key, value);
 }
 
-/* ---- what must always hold ------------------------------------------------------- */
+/* ---- what must always hold
+ * ------------------------------------------------------- */
 static void check_demands(struct world *w)
 {
     for (const struct fact_demand *a = w->facts->demands; a; a = a->hh.next)
@@ -153,7 +155,8 @@ static bool apply(struct world *w, const struct changes *changes)
     return true;
 }
 
-/* ---- start and stop ------------------------------------------------------------------ */
+/* ---- start and stop
+ * ------------------------------------------------------------------ */
 void world_start(struct world *w, const char *name, uint64_t seed)
 {
     *w = (struct world){.name = name, .chance = seed * 7919 + 1};
@@ -173,10 +176,8 @@ void world_stop(struct world *w)
 void world_declare(struct world *w, const char *yaml)
 {
     static const char *const no_env[] = {NULL};
-    struct spec_source source = {.path = "svc.yml",
-                                 .text = yaml,
-                                 .len = strlen(yaml),
-                                 .env = no_env};
+    struct spec_source source = {
+        .path = "svc.yml", .text = yaml, .len = strlen(yaml), .env = no_env};
     struct err err = {0};
     Reeve__ServiceSpec *spec = spec_parse(&source, &err);
     cr_assert(spec, "%s: %s", w->name, err.text);
@@ -203,7 +204,9 @@ void world_crash(struct world *w)
     w->revision = now;
 }
 
-/* ---- rounds ------------------------------------------------------------------------------ */
+/* ---- rounds
+ * ------------------------------------------------------------------------------
+ */
 static void next_id(void *self, char out[37])
 {
     struct world *w = self;
@@ -310,7 +313,8 @@ void world_run(struct world *w)
     cr_assert(idle >= 6, "%s: never quiet", w->name);
 }
 
-/* ---- the cluster ------------------------------------------------------------------------- */
+/* ---- the cluster
+ * ------------------------------------------------------------------------- */
 static void note(struct world *w, char what, const char *name)
 {
     size_t len = strlen(w->log);
@@ -479,7 +483,9 @@ int world_state(const struct world *w, const char *task)
     return t ? fact_task_state(t) : -1;
 }
 
-/* ---- looking ------------------------------------------------------------------------------- */
+/* ---- looking
+ * -------------------------------------------------------------------------------
+ */
 const Reeve__Plan *world_plan(const struct world *w, const char *plan)
 {
     const struct fact_plan *fact = facts_plan(w->facts, plan);
@@ -537,7 +543,22 @@ unsigned world_demands(const struct world *w)
     return HASH_COUNT(w->facts->demands);
 }
 
-/* ---- operating ------------------------------------------------------------------------------- */
+/* ---- operating
+ * -------------------------------------------------------------------------------
+ */
+static int operate(struct world *w, const Reeve__PlanCommand *command)
+{
+    struct operate_source source = {.facts = w->facts, .now_ms = w->now_ms};
+    AUTO_CHANGES struct changes changes = {0};
+    AUTO_FREE char *reply = NULL;
+    w->err = (struct err){0};
+    if (operate_plan(&source, command, &changes, &reply, &w->err) == 0) {
+        snprintf(w->err.text, sizeof w->err.text, "%s", reply);
+        cr_assert(apply(w, &changes));
+    }
+    return w->err.code;
+}
+
 int world_verb(struct world *w, Reeve__PlanCommand__Verb verb, const char *plan,
                const char *phase, const char *step)
 {
@@ -549,16 +570,19 @@ int world_verb(struct world *w, Reeve__PlanCommand__Verb verb, const char *plan,
     command.phase = phase_copy;
     command.step = step_copy;
     PB_SET(&command, verb, verb);
+    return operate(w, &command);
+}
 
-    struct operate_source source = {.facts = w->facts, .now_ms = w->now_ms};
-    AUTO_CHANGES struct changes changes = {0};
-    AUTO_FREE char *reply = NULL;
-    w->err = (struct err){0};
-    if (operate_plan(&source, &command, &changes, &reply, &w->err) == 0) {
-        snprintf(w->err.text, sizeof w->err.text, "%s", reply);
-        cr_assert(apply(w, &changes));
-    }
-    return w->err.code;
+int world_start_plan(struct world *w, const char *plan,
+                     Reeve__PlanCommand__Parameter **parameters, size_t n)
+{
+    Reeve__PlanCommand command = REEVE__PLAN_COMMAND__INIT;
+    AUTO_FREE char *plan_copy = xstrdup(plan);
+    command.plan = plan_copy;
+    command.parameters = parameters;
+    command.n_parameters = n;
+    PB_SET(&command, verb, REEVE__PLAN_COMMAND__VERB__START);
+    return operate(w, &command);
 }
 
 int world_pod(struct world *w, Reeve__PodCommand__Verb verb, const char *pod)

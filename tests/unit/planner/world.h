@@ -28,14 +28,14 @@ struct world {
     struct cell *store;
     struct facts *facts;
     struct intent *intent;
-    struct err err;      /* of the last round that ended the process */
-    int64_t wake_ms;     /* as the last round said */
+    struct err err;  /* of the last round that ended the process */
+    int64_t wake_ms; /* as the last round said */
     bool hold_plans;
     /* What the cluster does. */
-    unsigned fail_percent;   /* of tasks that reach RUNNING and then fail */
-    unsigned crash_percent;  /* of rounds after which the planner starts anew */
-    bool holds_offers;       /* nothing is placed */
-    bool never_ready;        /* readiness checks do not pass */
+    unsigned fail_percent;  /* of tasks that reach RUNNING and then fail */
+    unsigned crash_percent; /* of rounds after which the planner starts anew */
+    bool holds_offers;      /* nothing is placed */
+    bool never_ready;       /* readiness checks do not pass */
     /* Counted. */
     unsigned launches, kills, conflicts, crashes;
     char log[8192]; /* "+data-0 " launched, "=data-0 " RUNNING */
@@ -64,7 +64,8 @@ void world_run(struct world *w);
 /* The planner forgets all but the store. */
 void world_crash(struct world *w);
 
-/* ---- the cluster ------------------------------------------------------------- */
+/* ---- the cluster
+ * ------------------------------------------------------------- */
 /* Places every demand that may be placed; how many. */
 int world_place(struct world *w);
 /* Kills what is ordered; moves every task one state on. */
@@ -74,7 +75,8 @@ void world_set_state(struct world *w, const char *task, int state, bool ready);
 const char *world_task_id(const struct world *w, const char *task);
 int world_state(const struct world *w, const char *task); /* -1: none */
 
-/* ---- looking ------------------------------------------------------------------- */
+/* ---- looking
+ * ------------------------------------------------------------------- */
 const Reeve__Plan *world_plan(const struct world *w, const char *plan);
 const Reeve__Phase *world_phase(const struct world *w, const char *plan,
                                 const char *phase);
@@ -86,10 +88,13 @@ const char *world_steps(const struct world *w, const char *plan,
 const char *world_status(const struct world *w, const char *plan);
 unsigned world_demands(const struct world *w);
 
-/* ---- operating ------------------------------------------------------------------ */
+/* ---- operating
+ * ------------------------------------------------------------------ */
 /* Applies the verb; the error's code, and the answer's text in w->err.text. */
 int world_verb(struct world *w, Reeve__PlanCommand__Verb verb, const char *plan,
                const char *phase, const char *step);
+int world_start_plan(struct world *w, const char *plan,
+                     Reeve__PlanCommand__Parameter **parameters, size_t n);
 int world_pod(struct world *w, Reeve__PodCommand__Verb verb, const char *pod);
 /* Puts a record as another process would. */
 void world_put(struct world *w, const char *key, const ProtobufCMessage *value);
