@@ -208,8 +208,7 @@ void demand_judge(struct demand_view *view, const struct facts *facts,
     facts_each_task(facts, judge_task, &j);
 }
 
-/* ---- all of them
- * --------------------------------------------------------------- */
+/* ---- all of them -------------------------------------------------- */
 struct collect {
     struct demand_view *list;
     size_t count, capacity;

@@ -48,8 +48,7 @@ void eval_fail(struct eval *e, const char *fmt, ...)
     buf_add_str(e->why, text);
 }
 
-/* ---- what is free
- * ------------------------------------------------------------ */
+/* ---- what is free ------------------------------------------------- */
 static bool is_plain_free(const Mesos__V1__Resource *resource)
 {
     return resource_is_unreserved(resource) &&
@@ -158,8 +157,25 @@ static const Mesos__V1__Resource *find_mount(const struct eval *e,
     return best;
 }
 
-/* ---- operations
- * --------------------------------------------------------------- */
+static char *operation_id(const struct eval_in *in)
+{
+    char uuid[UUID_TEXT_SIZE];
+
+    in->ids->next(in->ids, uuid);
+    return xasprintf("%s__%s", in->pod_instance, uuid);
+}
+
+char *evaluate_instance_of(const char *id)
+{
+    const char *mark = NULL;
+
+    for (const char *at = strstr(str_or_empty(id), "__"); at;
+         at = strstr(at + 1, "__"))
+        mark = at;
+    return mark && mark > id ? xstrndup(id, (size_t)(mark - id)) : NULL;
+}
+
+/* ---- operations --------------------------------------------------- */
 /* Carries the change out on our copy of the pool. */
 static void apply(struct eval *e, const Mesos__V1__Offer__Operation *op)
 {
@@ -197,7 +213,7 @@ void eval_unreserve(struct eval *e, const Mesos__V1__Resource *resource)
     Mesos__V1__Offer__Operation__Unreserve body =
         MESOS__V1__OFFER__OPERATION__UNRESERVE__INIT;
     Mesos__V1__Resource *list[] = {resource_dup(resource)};
-    char id[UUID_TEXT_SIZE];
+    AUTO_FREE char *id = NULL;
 
     PB_SET(&one, type, MESOS__V1__OFFER__OPERATION__TYPE__UNRESERVE);
     one.unreserve = &body;
@@ -205,7 +221,7 @@ void eval_unreserve(struct eval *e, const Mesos__V1__Resource *resource)
     body.n_resources = 1;
     apply(e, &one);
     if (!e->unreserve) {
-        e->in->ids->next(e->in->ids, id);
+        id = operation_id(e->in);
         PB_NEW(e->unreserve, mesos__v1__offer__operation);
         PB_SET(e->unreserve, type, one.type);
         e->unreserve->id = pb_operation_id(id);
@@ -235,8 +251,7 @@ void eval_create(struct eval *e, const Mesos__V1__Resource *volume)
     PB_ADD(e->create->create, volumes, list[0]);
 }
 
-/* ---- results
- * ------------------------------------------------------------------ */
+/* ---- results ------------------------------------------------------ */
 bool eval_is_used(const struct eval *e, const char *owner)
 {
     if (str_eq(owner, OWNER_EXECUTOR) || str_eq(owner, OWNER_POD))
@@ -315,8 +330,7 @@ Mesos__V1__Resource *eval_volume_of(const struct eval *e,
     return volume;
 }
 
-/* ---- fresh
- * -------------------------------------------------------------------- */
+/* ---- fresh -------------------------------------------------------- */
 static Mesos__V1__Resource *take_port(struct eval *e,
                                       const Reeve__PortSpec *port)
 {
@@ -432,8 +446,7 @@ void eval_fresh(struct eval *e, const struct want *want)
     eval_grant(e, want, taken);
 }
 
-/* ---- the frame
- * ---------------------------------------------------------------- */
+/* ---- the frame ---------------------------------------------------- */
 static const Reeve__ReservedResource *find_record(const struct eval *e,
                                                   const struct want *want)
 {
@@ -527,6 +540,8 @@ static struct match *finish(struct eval *e, struct resources **pool)
 {
     struct match *match = MOVE(e->match);
 
+    free(e->reserve_id);
+    free(e->create_id);
     add_op(match, &e->unreserve);
     add_op(match, &e->reserve);
     add_op(match, &e->create);
@@ -552,8 +567,8 @@ static void begin(struct eval *e, const struct eval_in *in)
     PB_STR(pod, principal, in->principal);
     PB_SET(pod, confirmed, false);
     e->match->pod = pod;
-    in->ids->next(in->ids, e->reserve_id);
-    in->ids->next(in->ids, e->create_id);
+    e->reserve_id = operation_id(in);
+    e->create_id = operation_id(in);
 }
 
 struct match *evaluate(const struct eval_in *in, struct resources **pool,

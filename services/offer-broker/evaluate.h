@@ -71,6 +71,9 @@ struct match *evaluate(const struct eval_in *in, struct resources **pool,
  * counts of entries.  *of: how many there are. */
 size_t evaluate_shown(const Reeve__PodRecord *record,
                       const struct resources *pool, size_t *of);
+/* Operation ids carry the pod's name: "data-0__<uuid>".  The instance,
+ * malloc'd; NULL when the id is not of that form. */
+char *evaluate_instance_of(const char *operation_id);
 /* Did no reservation of the record ever prove to exist? */
 bool evaluate_is_unconfirmed(const Reeve__PodRecord *record);
 

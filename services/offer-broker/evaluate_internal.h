@@ -11,8 +11,8 @@ struct eval {
     struct match *match;
     struct buf *why;
     size_t failures;
-    char reserve_id[UUID_TEXT_SIZE];
-    char create_id[UUID_TEXT_SIZE];
+    char *reserve_id; /* operation ids: "data-0__<uuid>" */
+    char *create_id;
     Mesos__V1__Offer__Operation *unreserve, *reserve, *create; /* or NULL */
 };
 

@@ -102,8 +102,7 @@ static void missing(struct eval *e, const struct want *want,
     eval_fresh(e, want);
 }
 
-/* ---- scalars
- * ------------------------------------------------------------------ */
+/* ---- scalars ------------------------------------------------------ */
 static Mesos__V1__Resource *with_milli(const Mesos__V1__Resource *resource,
                                        int64_t milli)
 {
@@ -165,8 +164,7 @@ static void reuse_scalar(struct eval *e, const struct want *want,
     eval_grant(e, want, wanted);
 }
 
-/* ---- ports
- * -------------------------------------------------------------------- */
+/* ---- ports -------------------------------------------------------- */
 static bool admits(const Reeve__PortSpec *port, uint64_t number)
 {
     if (port->port)
@@ -201,8 +199,7 @@ static void reuse_port(struct eval *e, const struct want *want,
     eval_grant(e, want, kept);
 }
 
-/* ---- volumes
- * ------------------------------------------------------------------ */
+/* ---- volumes ------------------------------------------------------ */
 /* The disk is reserved, the volume is not there. */
 static void bare_disk(struct eval *e, const struct want *want,
                       const Reeve__ReservedResource *entry,

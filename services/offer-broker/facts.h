@@ -86,8 +86,7 @@ void facts_each_task(const struct facts *facts,
                      void (*fn)(void *self, const struct fact_task *task),
                      void *self);
 
-/* ---- keys; malloc'd
- * ------------------------------------------------------------ */
+/* ---- keys; malloc'd ----------------------------------------------- */
 char *facts_key(const struct facts *facts, const char *rest);
 char *facts_key_task_info(const struct facts *facts, const char *name);
 char *facts_key_task_status(const struct facts *facts, const char *name);

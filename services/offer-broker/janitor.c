@@ -103,8 +103,7 @@ void janitor_destroy(struct janitor **janitor)
     *janitor = NULL;
 }
 
-/* ---- learning
- * --------------------------------------------------------------------- */
+/* ---- learning ----------------------------------------------------- */
 static void learn_entry(struct janitor *j, const char *pod,
                         const Reeve__ReservedResource *entry, bool is_abandoned)
 {
@@ -171,8 +170,7 @@ enum janitor_class janitor_classify(const struct janitor *j,
     return JANITOR_UNKNOWN;
 }
 
-/* ---- quarantine
- * --------------------------------------------------------------------- */
+/* ---- quarantine --------------------------------------------------- */
 static void note(struct janitor *j, const char *agent_id,
                  const Mesos__V1__Resource *resource)
 {
@@ -230,8 +228,7 @@ char *janitor_report(const struct janitor *j, size_t max)
     return buf_take(&out, NULL);
 }
 
-/* ---- sweeping
- * ----------------------------------------------------------------------- */
+/* ---- sweeping ----------------------------------------------------- */
 static void add_destroy(struct janitor_sweep *sweep,
                         const Mesos__V1__Resource *volume,
                         struct id_source *ids)

@@ -128,6 +128,14 @@ void offer_book_drop(struct offer_book *book, const char *id)
         drop_held(book, held);
 }
 
+void offer_book_need(struct offer_book *book, const char *id)
+{
+    struct held *held = find_held(book, id);
+
+    if (held)
+        held->offer.is_needed = true;
+}
+
 void offer_book_clear(struct offer_book *book)
 {
     struct held *held, *next;
@@ -155,8 +163,7 @@ void offer_book_each(const struct offer_book *book,
     }
 }
 
-/* ---- pools
- * ------------------------------------------------------------------- */
+/* ---- pools -------------------------------------------------------- */
 static const char *role_of(const Mesos__V1__Offer *offer)
 {
     return offer->allocation_info ? offer->allocation_info->role : NULL;

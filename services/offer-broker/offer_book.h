@@ -27,6 +27,7 @@ struct offer {
     int64_t received_ms;
     bool is_taken;
     bool is_rescinded; /* only while taken */
+    bool is_needed;    /* shows a part of what a waiting pod needs */
 };
 
 struct offer_book *offer_book_new(size_t max_offers);
@@ -43,10 +44,11 @@ const struct offer *offer_book_find(const struct offer_book *book,
                                     const char *id);
 /* false: not held.  A taken offer stays until it is dropped. */
 bool offer_book_rescind(struct offer_book *book, const char *id);
-/* Unknown ids are ignored by these three. */
+/* Unknown ids are ignored by these. */
 void offer_book_take(struct offer_book *book, const char *id);
 void offer_book_release(struct offer_book *book, const char *id);
 void offer_book_drop(struct offer_book *book, const char *id);
+void offer_book_need(struct offer_book *book, const char *id);
 /* A new subscription: all offers are void. */
 void offer_book_clear(struct offer_book *book);
 size_t offer_book_count(const struct offer_book *book);
@@ -55,8 +57,7 @@ void offer_book_each(const struct offer_book *book,
                      void (*fn)(void *self, const struct offer *offer),
                      void *self);
 
-/* ---- what one agent offers, all its free offers together --------------------
- */
+/* ---- what one agent offers, all its free offers together ---------- */
 struct agent_pool {
     const char *agent_id; /* borrowed from the first offer */
     const char *hostname;

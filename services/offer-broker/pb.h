@@ -50,8 +50,7 @@ void pb_bytes(ProtobufCBinaryData *field, protobuf_c_boolean *has,
 void pb_encoded(ProtobufCBinaryData *field, protobuf_c_boolean *has,
                 const ProtobufCMessage *inner);
 
-/* ---- Mesos's small messages
- * -------------------------------------------------- */
+/* ---- Mesos's small messages --------------------------------------- */
 Mesos__V1__FrameworkID *pb_framework_id(const char *value);
 Mesos__V1__OfferID *pb_offer_id(const char *value);
 Mesos__V1__AgentID *pb_agent_id(const char *value);

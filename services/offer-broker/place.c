@@ -151,8 +151,7 @@ static bool check_max_per(const struct place_in *in,
     return false;
 }
 
-/* ---- GROUP_BY
- * ------------------------------------------------------------------ */
+/* ---- GROUP_BY ----------------------------------------------------- */
 struct spread {
     char *keys[256];
     unsigned counts[256];
@@ -230,8 +229,7 @@ static bool check_group_by(const struct place_in *in,
     return admits;
 }
 
-/* ---- all operators
- * --------------------------------------------------------------- */
+/* ---- all operators ------------------------------------------------ */
 static bool check_text(const struct placement_rule *rule,
                        const struct values *here, struct buf *why)
 {

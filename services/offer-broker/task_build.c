@@ -35,8 +35,7 @@ void built_destroy(struct built **built)
     *built = NULL;
 }
 
-/* ---- texts
- * ---------------------------------------------------------------------- */
+/* ---- texts -------------------------------------------------------- */
 static void ranges_text(struct buf *out, const Mesos__V1__Value__Ranges *ranges)
 {
     buf_add_char(out, '[');
@@ -108,8 +107,7 @@ static const char *zone_of(const Mesos__V1__Offer *offer)
                : NULL;
 }
 
-/* ---- check
- * ------------------------------------------------------------------------ */
+/* ---- check -------------------------------------------------------- */
 static int check_task(const Reeve__PodSpec *pod, const char *name,
                       const struct build_config *config, struct err *err)
 {
@@ -170,8 +168,7 @@ int task_build_check(const Reeve__PodSpec *pod, const Reeve__Demand *demand,
     return container_check(pod, err);
 }
 
-/* ---- environment
- * ------------------------------------------------------------------ */
+/* ---- environment -------------------------------------------------- */
 struct one_task {
     const struct build_in *in;
     const Reeve__TaskSpec *spec;
@@ -292,8 +289,7 @@ static Mesos__V1__Environment *command_env(const struct one_task *one)
     return env;
 }
 
-/* ---- command and checks
- * ------------------------------------------------------------ */
+/* ---- command and checks ------------------------------------------- */
 static void add_uri(Mesos__V1__CommandInfo *command, const char *value,
                     const char *output_file)
 {
@@ -391,8 +387,7 @@ static Mesos__V1__CheckInfo *readiness_of(const struct one_task *one)
     return check;
 }
 
-/* ---- labels and discovery
- * ------------------------------------------------------------ */
+/* ---- labels and discovery ----------------------------------------- */
 static Mesos__V1__Labels *labels_of(const struct one_task *one)
 {
     const struct build_in *in = one->in;
@@ -474,8 +469,7 @@ static Mesos__V1__DiscoveryInfo *discovery_of(const struct one_task *one)
     return discovery;
 }
 
-/* ---- task and executor
- * ------------------------------------------------------------------ */
+/* ---- task and executor -------------------------------------------- */
 static void add_limit(Mesos__V1__TaskInfo *info, const char *name,
                       const char *text)
 {

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* broker - see broker.h
+ *
+ * Level-triggered: changes of the store only update the facts and wake the
+ * decision, which looks at everything again.
+ */
+#include "services/offer-broker/broker.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/base/log.h"
+#include "services/offer-broker/master_list.h"
+#include "services/offer-broker/session.h"
+
+#define FROM "offer-broker"
+
+static void next_id(struct id_source *self UNUSED, char out[UUID_TEXT_SIZE])
+{
+    uuid_new(out);
+}
+
+/* ---- facts -------------------------------------------------------- */
+static struct session *session_for(struct broker *b, const char *key)
+{
+    AUTO_FREE char *service = facts_service_of_key(key);
+    struct session *session = NULL;
+
+    if (!service)
+        return NULL;
+    HASH_FIND_STR(b->sessions, service, session);
+    if (session)
+        return session;
+    session = session_new(b, service);
+    HASH_ADD_KEYPTR(hh, b->sessions, session->key, strlen(session->key),
+                    session);
+    return session;
+}
+
+static void on_changed(void *self, const struct replica_item *item,
+                       const uint8_t *old_value UNUSED, size_t old_len UNUSED)
+{
+    struct broker *b = self;
+    struct session *session = session_for(b, item->key);
+    struct err err = {0};
+
+    if (!session)
+        return;
+    if (facts_apply(session->facts, item->key, item->value, item->len,
+                    item->revision, &err) < 0)
+        log_bad("record_damaged", "key=%s why=%s", item->key, log_q(err.text));
+    if (strstr(item->key, "/pod/"))
+        session->pods_changed = true;
+}
+
+static void on_settled(void *self, uint64_t revision UNUSED)
+{
+    broker_wake(self);
+}
+
+static void on_alive(void *self, bool is_alive)
+{
+    struct broker *b = self;
+
+    b->was_alive |= is_alive;
+    service_health(b->service, "store", is_alive, "%s",
+                   is_alive ? "the store is heard"
+                            : "nothing was heard from the state-store for 5 s");
+    broker_wake(b);
+}
+
+static void on_lease(void *self, bool is_held, uint64_t epoch)
+{
+    struct broker *b = self;
+
+    if (b->has_lease != is_held)
+        log_info("lease", "held=%d epoch=%llu", is_held,
+                 (unsigned long long)epoch);
+    b->has_lease = is_held;
+    service_health(b->service, "lease", is_held, "%s",
+                   is_held ? "this process holds the broker's lease"
+                           : "another process holds the broker's lease, or the "
+                             "store is away: no session with the master");
+    broker_wake(b);
+}
+
+/* ---- deciding ----------------------------------------------------- */
+static void decide(void *self)
+{
+    struct broker *b = self;
+    struct session *session, *next;
+
+    b->decide_id = 0;
+    HASH_ITER(hh, b->sessions, session, next)
+    {
+        session_decide(session);
+    }
+}
+
+void broker_wake(struct broker *b)
+{
+    if (!b->decide_id)
+        b->decide_id = loop_soon(b->loop, decide, b);
+}
+
+void broker_fenced(struct broker *b)
+{
+    if (!b->has_lease)
+        return;
+    log_odd("fenced", "why=%s", "\"another process took the lease\"");
+    on_lease(b, false, 0);
+}
+
+/* ---- health and metrics ------------------------------------------- */
+static void add_counts(struct session_counts *sum,
+                       const struct session_counts *one)
+{
+    sum->offers += one->offers;
+    sum->accepts += one->accepts;
+    sum->declines += one->declines;
+    sum->rescinds += one->rescinds;
+    sum->launches += one->launches;
+    sum->updates += one->updates;
+    sum->acks += one->acks;
+    sum->kills += one->kills;
+    sum->revives += one->revives;
+    sum->suppresses += one->suppresses;
+    sum->reconciles += one->reconciles;
+    sum->odd += one->odd;
+    sum->subscriptions += one->subscriptions;
+}
+
+static void report_metrics(struct broker *b)
+{
+    struct session_counts sum = {0};
+    struct session *session, *next;
+    size_t held = 0, waiting = 0, demands = 0, quarantined = 0;
+
+    HASH_ITER(hh, b->sessions, session, next)
+    {
+        add_counts(&sum, &session->counts);
+        held += offer_book_count(session->offers);
+        waiting += statuses_waiting(session->statuses);
+        demands += facts_demand_count(session->facts);
+        quarantined += janitor_quarantined(session->janitor);
+    }
+    const struct {
+        const char *name;
+        uint64_t value;
+        const char *help;
+    } gauges[] = {
+        {"broker.offers", sum.offers, "offers received"},
+        {"broker.accepts", sum.accepts, "ACCEPT calls sent"},
+        {"broker.declines", sum.declines, "offers declined"},
+        {"broker.rescinds", sum.rescinds, "offers rescinded"},
+        {"broker.launches", sum.launches, "pods launched"},
+        {"broker.updates", sum.updates, "task updates received"},
+        {"broker.acks", sum.acks, "updates acknowledged"},
+        {"broker.kills", sum.kills, "KILL calls sent"},
+        {"broker.revives", sum.revives, "REVIVE calls sent"},
+        {"broker.suppresses", sum.suppresses, "SUPPRESS calls sent"},
+        {"broker.reconciles", sum.reconciles, "RECONCILE calls sent"},
+        {"broker.odd", sum.odd, "answers and events that made no sense"},
+        {"broker.subscriptions", sum.subscriptions, "accepted subscriptions"},
+        {"broker.offers_held", held, "offers held now"},
+        {"broker.updates_waiting", waiting, "updates not yet stored"},
+        {"broker.demands", demands, "demands waiting"},
+        {"broker.quarantined", quarantined,
+         "reservations that no record names"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(gauges); i++)
+        service_gauge(b->service, gauges[i].name, (double)gauges[i].value,
+                      gauges[i].help);
+}
+
+/* One sentence for all services: the first that is not up, else how many. */
+static void report_master(struct broker *b)
+{
+    struct session *session, *next;
+    const struct session *bad = NULL, *good = NULL;
+    size_t up = 0;
+
+    HASH_ITER(hh, b->sessions, session, next)
+    {
+        if (session->state == SESSION_UP) {
+            good = session;
+            up++;
+        } else if (session_spec(session) && !bad) {
+            bad = session;
+        }
+    }
+    if (bad)
+        service_health(b->service, "master", false, "service %s: %s%s%s",
+                       bad->key, session_state_name(bad->state),
+                       *bad->problem ? ": " : "", bad->problem);
+    else if (good)
+        service_health(b->service, "master", true,
+                       "%zu service(s) subscribed at %s", up,
+                       str_or_empty(good->master_text));
+    else
+        service_health(b->service, "master", true, "no service yet");
+}
+
+static void report_unknown(struct broker *b)
+{
+    struct session *session, *next;
+    AUTO_BUF struct buf names = {0};
+    size_t unknown = 0, quarantined = 0;
+
+    HASH_ITER(hh, b->sessions, session, next)
+    {
+        unknown += statuses_unknown(session->statuses, &names);
+        quarantined += janitor_quarantined(session->janitor);
+    }
+    if (unknown)
+        service_health(b->service, "unknown-tasks", false,
+                       "%zu task(s) run that no record names: %.300s", unknown,
+                       buf_text(&names));
+    else
+        service_health(b->service, "unknown-tasks", true,
+                       "all tasks are known");
+    if (quarantined)
+        service_health(b->service, "reservations", false,
+                       "%zu reservation(s) carry our labels but no record "
+                       "names them: left alone",
+                       quarantined);
+    else
+        service_health(b->service, "reservations", true,
+                       "all reservations are known");
+}
+
+void broker_tick(void *self)
+{
+    struct broker *b = self;
+
+    broker_wake(b);
+    report_metrics(b);
+    report_master(b);
+    report_unknown(b);
+}
+
+/* ---- start and stop ----------------------------------------------- */
+static int read_options(struct broker *b, struct service *service,
+                        struct err *err)
+{
+    struct master_list *masters;
+
+    b->masters = service_str(service, "master");
+    masters = master_list_parse(b->masters, err);
+    if (!masters)
+        return err_wrap(err, "--master");
+    master_list_destroy(&masters);
+    b->failover_timeout_s = (double)service_int(service, "failover-timeout-s");
+    b->refuse_s = service_double(service, "refuse-seconds");
+    if (b->refuse_s < 0 || b->refuse_s > 31536000)
+        return err_set(err, ERR_INVALID,
+                       "--refuse-seconds: must be within 0 and 31536000");
+    b->overhead.cpu_milli =
+        llround(service_double(service, "executor-cpus") * 1000);
+    if (b->overhead.cpu_milli < 10)
+        return err_set(err, ERR_INVALID,
+                       "--executor-cpus: the master wants 0.01 at least");
+    b->overhead.mem_mib = service_int(service, "executor-mem");
+    b->overhead.disk_mib = service_int(service, "executor-disk");
+    b->build.api_host = service_str(service, "api-host");
+    b->build.api_port = service_int(service, "api-port");
+    b->build.service_tld = service_str(service, "service-tld");
+    b->build.vip_tld = service_str(service, "vip-tld");
+    return 0;
+}
+
+static int open_store(struct broker *b, struct err *err)
+{
+    static const struct replica_events events = {on_changed, on_settled,
+                                                 on_alive};
+    const char *run_dir = service_run_dir(b->service);
+    char request[256], feed[256];
+    AUTO_FREE char *holder = xasprintf(FROM "@%s", run_dir);
+
+    if (bus_endpoint(run_dir, "state-store", request, sizeof(request), err) <
+            0 ||
+        bus_endpoint(run_dir, "state-store.pub", feed, sizeof(feed), err) < 0)
+        return -1;
+    b->store = store_client_new(b->loop, FROM, request);
+    b->replica =
+        replica_new(b->loop, FROM, request, feed, "service/", &events, b);
+    store_client_hold_lease(b->store, "broker", holder,
+                            service_int(b->service, "lease-ms"), on_lease, b);
+    return 0;
+}
+
+int broker_start(struct service *service, void **self, struct err *err)
+{
+    struct broker *b = xcalloc(1, sizeof(*b));
+
+    *self = b;
+    b->service = service;
+    b->loop = service_loop(service);
+    b->ids.next = next_id;
+    if (read_options(b, service, err) < 0 || open_store(b, err) < 0) {
+        broker_stop(b);
+        *self = NULL;
+        return EXIT_USAGE;
+    }
+    b->http = http_client_new(b->loop);
+    service_health(service, "store", false, "not yet heard");
+    service_health(service, "lease", false, "not yet held");
+    return EXIT_OK;
+}
+
+void broker_stop(void *self)
+{
+    struct broker *b = self;
+    struct session *session, *next;
+
+    if (b->decide_id)
+        loop_timer_cancel(b->loop, b->decide_id);
+    if (b->store && b->has_lease)
+        store_client_release_lease(b->store);
+    HASH_ITER(hh, b->sessions, session, next)
+    {
+        HASH_DEL(b->sessions, session);
+        session_destroy(&session);
+    }
+    replica_destroy(&b->replica);
+    store_client_destroy(&b->store);
+    http_client_destroy(&b->http);
+    free(b);
+}

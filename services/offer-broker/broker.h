@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* broker - the process as a whole: options, lease, copy of the store, and one
+ * session per service
+ *
+ * Private header of the doing files; pure files never see it.
+ * Next: routes.c, session.h.
+ */
+#ifndef REEVE_OFFER_BROKER_BROKER_H
+#define REEVE_OFFER_BROKER_BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/bus/replica.h"
+#include "lib/bus/store_client.h"
+#include "lib/http/http_client.h"
+#include "lib/loop/loop.h"
+#include "lib/service/service.h"
+#include "services/offer-broker/ids.h"
+#include "services/offer-broker/task_build.h"
+#include "services/offer-broker/wants.h"
+
+struct session;
+
+struct broker {
+    struct service *service;
+    struct loop *loop;
+    struct http_client *http;
+    struct store_client *store;
+    struct replica *replica;
+    struct session *sessions; /* hash by service key */
+    struct id_source ids;
+    bool has_lease;
+    bool was_alive;     /* the replica was complete once */
+    uint64_t decide_id; /* loop_soon under way; 0: none */
+    unsigned next_lane;
+    /* From the options. */
+    const char *masters;
+    struct build_config build;
+    struct overhead overhead;
+    double failover_timeout_s;
+    double refuse_s;
+};
+
+extern const struct service_option broker_options[];
+extern const struct bus_route broker_routes[];
+
+int broker_start(struct service *service, void **self, struct err *err);
+void broker_tick(void *self);
+void broker_stop(void *self);
+
+/* Decide soon: something changed.  Many calls become one. */
+void broker_wake(struct broker *broker);
+/* A write was refused because another holds the lease now. */
+void broker_fenced(struct broker *broker);
+
+#endif

@@ -1,0 +1,802 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* launch - from demands and held offers to ACCEPT, by way of the store
+ *
+ *   match -> transaction {task, status, pod records; demand gone} -> durable
+ *         -> ACCEPT {UNRESERVE, RESERVE, CREATE, LAUNCH_GROUP}
+ *
+ * All launches on one agent share a transaction and an ACCEPT, which names all
+ * offers held of that agent (an ended pod's resources come back in several).
+ * Between match and answer of the store the offers are taken and the demands
+ * left alone.  A launch whose ACCEPT could not be sent is a task that Mesos
+ * does not know: reconciliation says so, and the planner goes on from there.
+ * An ACCEPT is never sent twice.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "lib/base/base.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/spec/placement.h"
+#include "lib/spec/spec.h"
+#include "services/offer-broker/evaluate.h"
+#include "services/offer-broker/pb.h"
+#include "services/offer-broker/place.h"
+#include "services/offer-broker/session.h"
+#include "services/offer-broker/status.h"
+#include "services/offer-broker/writes.h"
+
+#define HOLD_MS        2000   /* an offer that nobody needs at once */
+#define HOLD_PART_MS   6000   /* a part of what a waiting pod needs */
+#define IDLE_REFUSE_S  3600.0 /* nothing to do: come back when revived */
+#define REST_REFUSE_S  1.0    /* what an ACCEPT leaves over */
+#define RETRY_MS       200    /* a demand whose transaction met a conflict */
+#define MAX_TASKS      500    /* in one transaction */
+#define SOON_DOWN_MS   600000 /* no new pod on an agent about to go down */
+#define MAX_REASON_LEN 4000
+
+/* One transaction under way, and what follows it. */
+struct launch {
+    struct launches *owner;
+    struct writes *writes;
+    Mesos__V1__Scheduler__Call *accept;
+    struct built **built; /* one per demand: their places count already */
+    char **demand_ids;
+    size_t n_demands;
+    struct launch *prev, *next;
+};
+
+/* A demand to be left alone for a moment. */
+struct quiet {
+    char *demand_id;
+    int64_t until_ms;
+    UT_hash_handle hh;
+};
+
+struct launches {
+    struct session *session;
+    struct launch *under_way;
+    size_t count;
+    struct quiet *quiet;
+    struct quiet *unmet; /* demands that no held offer fitted; until unused */
+};
+
+/* What is being put together for one agent in one pass. */
+struct batch {
+    struct launch *launch; /* NULL: nothing for this agent */
+    size_t n_tasks;
+};
+
+struct pass {
+    struct launches *owner;
+    struct session *session;
+    struct agent_pool *pools;
+    struct batch *batches; /* one per pool */
+    size_t n_pools;
+    struct placed *placed; /* borrowed texts */
+    size_t n_placed;
+    int64_t now_ms, now_wall_ms;
+};
+
+/* ---- life --------------------------------------------------------- */
+struct launches *launches_new(struct session *session)
+{
+    struct launches *launches = xcalloc(1, sizeof(*launches));
+
+    launches->session = session;
+    return launches;
+}
+
+static void free_launch(struct launch *launch)
+{
+    ProtobufCMessage *accept = launch->accept ? &launch->accept->base : NULL;
+
+    wire_free(&accept);
+    writes_destroy(&launch->writes);
+    for (size_t i = 0; i < launch->n_demands; i++) {
+        free(launch->demand_ids[i]);
+        built_destroy(&launch->built[i]);
+    }
+    free(launch->demand_ids);
+    free(launch->built);
+    free(launch);
+}
+
+static void drop_quiet(struct quiet **table, struct quiet *quiet)
+{
+    HASH_DEL(*table, quiet);
+    free(quiet->demand_id);
+    free(quiet);
+}
+
+static void drop_all_quiet(struct quiet **table)
+{
+    struct quiet *quiet, *next;
+
+    HASH_ITER(hh, *table, quiet, next)
+    {
+        drop_quiet(table, quiet);
+    }
+}
+
+void launches_destroy(struct launches **launches)
+{
+    struct launches *l = *launches;
+    struct launch *launch, *next;
+
+    if (!l)
+        return;
+    DL_FOREACH_SAFE(l->under_way, launch, next)
+    {
+        DL_DELETE(l->under_way, launch);
+        free_launch(launch);
+    }
+    drop_all_quiet(&l->quiet);
+    drop_all_quiet(&l->unmet);
+    free(l);
+    *launches = NULL;
+}
+
+size_t launches_pending(const struct launches *launches)
+{
+    return launches->count;
+}
+
+static struct quiet *find_quiet(struct quiet *table, const char *demand_id)
+{
+    struct quiet *quiet = NULL;
+
+    HASH_FIND_STR(table, str_or_empty(demand_id), quiet);
+    return quiet;
+}
+
+static void set_quiet(struct quiet **table, const char *demand_id,
+                      int64_t until_ms)
+{
+    struct quiet *quiet = find_quiet(*table, demand_id);
+
+    if (!quiet) {
+        quiet = xcalloc(1, sizeof(*quiet));
+        quiet->demand_id = xstrdup(str_or_empty(demand_id));
+        HASH_ADD_KEYPTR(hh, *table, quiet->demand_id, strlen(quiet->demand_id),
+                        quiet);
+    }
+    quiet->until_ms = until_ms;
+}
+
+/* ---- who has a place ---------------------------------------------- */
+static void add_placed(struct pass *p, const Reeve__TaskRecord *task)
+{
+    p->placed = xrealloc(p->placed, (p->n_placed + 1) * sizeof(*p->placed));
+    p->placed[p->n_placed++] =
+        (struct placed){.pod_type = task->pod_type,
+                        .pod_index = task->pod_index,
+                        .hostname = task->hostname,
+                        .agent_id = task->agent_id,
+                        .region = task->region,
+                        .zone = task->zone,
+                        .attributes = task->offer_attributes,
+                        .n_attributes = task->n_offer_attributes};
+}
+
+/* The first task of a pod stands for the instance; records without a pod
+ * record (its reservations given back) have no place any more. */
+static void collect_placed(void *self, const struct fact_task *task)
+{
+    struct pass *p = self;
+    AUTO_FREE char *instance = spec_pod_instance(
+        str_or_empty(task->info->pod_type), task->info->pod_index);
+    size_t last = p->n_placed;
+
+    if (task->info->permanently_failed ||
+        !facts_pod(p->session->facts, instance, NULL))
+        return;
+    while (last-- > 0)
+        if (p->placed[last].pod_index == task->info->pod_index &&
+            str_eq(p->placed[last].pod_type, task->info->pod_type))
+            return;
+    add_placed(p, task->info);
+}
+
+/* A launch that the facts do not know yet: its place counts already, and its
+ * former one not any more. */
+static void move_placed(struct pass *p, const Reeve__TaskRecord *task)
+{
+    for (size_t i = 0; i < p->n_placed; i++)
+        if (str_eq(p->placed[i].pod_type, task->pod_type) &&
+            p->placed[i].pod_index == task->pod_index)
+            p->placed[i].pod_type = "";
+    add_placed(p, task);
+}
+
+static void collect_under_way(struct pass *p)
+{
+    const struct launch *launch;
+
+    DL_FOREACH(p->owner->under_way, launch)
+    {
+        for (size_t i = 0; i < launch->n_demands; i++)
+            move_placed(p, launch->built[i]->tasks[0]);
+    }
+}
+
+/* ---- one demand on one agent -------------------------------------- */
+struct attempt {
+    struct pass *pass;
+    struct demand_view *view;
+    struct placement_rules *rules;
+    const char **sets;
+    bool is_fresh; /* nothing of the pod exists for sure */
+    struct buf reasons;
+    char first_reason[300];
+    size_t tried;
+};
+
+static bool goes_down_soon(const struct pass *p, const Mesos__V1__Offer *offer)
+{
+    return offer->unavailability &&
+           offer->unavailability->start->nanoseconds / 1000000 <=
+               p->now_wall_ms + SOON_DOWN_MS;
+}
+
+static bool admits(const struct attempt *a, const struct agent_pool *pool,
+                   struct buf *why)
+{
+    const struct place_in in = {.rules = a->rules,
+                                .offer = pool->offer,
+                                .pod_type = a->view->pod->type,
+                                .pod_index = a->view->demand->pod_index,
+                                .placed = a->pass->placed,
+                                .n_placed = a->pass->n_placed};
+
+    if (!a->is_fresh)
+        return true; /* its volumes are where they are */
+    if (goes_down_soon(a->pass, pool->offer)) {
+        buf_add_str(why, "the agent is about to go down for maintenance");
+        return false;
+    }
+    return place_admits(&in, why);
+}
+
+static struct eval_in eval_in_of(const struct attempt *a)
+{
+    const struct session *s = a->pass->session;
+    const struct demand_view *view = a->view;
+    const Reeve__ServiceSpec *spec = session_spec(s);
+
+    return (struct eval_in){
+        .pod = view->pod,
+        .pod_instance = view->instance,
+        .sets = a->sets,
+        .n_sets = view->demand->n_tasks,
+        .record = view->record,
+        .is_replace =
+            view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT,
+        .has_executor = view->sibling != NULL,
+        .overhead = s->broker->overhead,
+        .framework_id = s->framework_id,
+        .role = spec->role,
+        .principal = spec->principal,
+        .ids = &s->broker->ids,
+    };
+}
+
+static void add_reason(struct attempt *a, const struct agent_pool *pool,
+                       const char *why)
+{
+    if (a->tried++ == 0)
+        snprintf(a->first_reason, sizeof(a->first_reason), "%s: %s",
+                 pool->hostname, why);
+    if (a->reasons.len < MAX_REASON_LEN)
+        buf_addf(&a->reasons, "%s: %s\n", pool->hostname, why);
+}
+
+static struct match *try_pool(struct attempt *a, size_t at)
+{
+    struct agent_pool *pool = &a->pass->pools[at];
+    const struct eval_in in = eval_in_of(a);
+    AUTO_BUF struct buf why = {0};
+    struct match *match;
+
+    if (a->view->sibling && !str_eq(a->view->sibling->agent_id, pool->agent_id))
+        return NULL;
+    if (a->pass->batches[at].n_tasks + a->view->demand->n_tasks > MAX_TASKS)
+        return NULL;
+    if (!admits(a, pool, &why)) {
+        add_reason(a, pool, buf_text(&why));
+        return NULL;
+    }
+    match = evaluate(&in, &pool->resources, &why);
+    if (!match)
+        add_reason(a, pool, buf_text(&why));
+    return match;
+}
+
+/* ---- collecting a launch ------------------------------------------ */
+static struct launch *launch_for(struct pass *p, size_t at)
+{
+    struct batch *batch = &p->batches[at];
+    const struct agent_pool *pool = &p->pools[at];
+    Mesos__V1__Scheduler__Call__Accept *accept;
+
+    if (batch->launch)
+        return batch->launch;
+    batch->launch = xcalloc(1, sizeof(*batch->launch));
+    batch->launch->owner = p->owner;
+    batch->launch->writes = writes_new();
+    batch->launch->accept =
+        outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__ACCEPT);
+    PB_NEW(accept, mesos__v1__scheduler__call__accept);
+    batch->launch->accept->accept = accept;
+    for (size_t i = 0; i < pool->n_offer_ids; i++)
+        PB_ADD(accept, offer_ids, pb_offer_id(pool->offer_ids[i]));
+    PB_NEW(accept->filters, mesos__v1__filters);
+    PB_SET(accept->filters, refuse_seconds, REST_REFUSE_S);
+    return batch->launch;
+}
+
+static void write_tasks(struct launch *launch, const struct pass *p,
+                        const struct built *built)
+{
+    const struct facts *facts = p->session->facts;
+
+    for (size_t i = 0; i < built->n_tasks; i++) {
+        const Reeve__TaskRecord *task = built->tasks[i];
+        AUTO_FREE char *info_key = facts_key_task_info(facts, task->name);
+        AUTO_FREE char *status_key = facts_key_task_status(facts, task->name);
+        AUTO_MESSAGE Reeve__TaskStatusRecord *status =
+            status_of_launch(task, p->now_wall_ms);
+        struct fact_task former;
+
+        facts_task(facts, task->name, &former);
+        writes_require(launch->writes, status_key, former.status_revision);
+        writes_put(launch->writes, info_key, &task->base);
+        writes_put(launch->writes, status_key, &status->base);
+        log_info("launching", "service=%s task=%s agent=%s host=%s",
+                 p->session->key, task->task_id, task->agent_id,
+                 task->hostname);
+    }
+}
+
+static void write_launch(struct launch *launch, const struct pass *p,
+                         const struct demand_view *view,
+                         const Reeve__PodRecord *pod)
+{
+    const struct facts *facts = p->session->facts;
+    AUTO_FREE char *demand_key = facts_key_demand(facts, view->demand->id);
+    AUTO_FREE char *pod_key = facts_key_pod(facts, view->instance);
+    AUTO_FREE char *outcome_key = facts_key_outcome(facts, view->instance);
+
+    writes_require(launch->writes, demand_key, view->revision);
+    writes_require(launch->writes, pod_key, view->record_revision);
+    writes_put(launch->writes, pod_key, &pod->base);
+    writes_delete(launch->writes, demand_key);
+    if (facts_outcome(facts, view->instance, NULL))
+        writes_delete(launch->writes, outcome_key);
+}
+
+/* Takes built. */
+static void add_built(struct launch *launch, const char *demand_id,
+                      struct built *built)
+{
+    size_t n = launch->n_demands + 1;
+
+    launch->demand_ids =
+        xrealloc(launch->demand_ids, n * sizeof(*launch->demand_ids));
+    launch->built = xrealloc(launch->built, n * sizeof(*launch->built));
+    launch->demand_ids[launch->n_demands] = xstrdup(demand_id);
+    launch->built[launch->n_demands++] = built;
+}
+
+static void move_operations(struct launch *launch, struct match *match,
+                            struct built *built)
+{
+    Mesos__V1__Scheduler__Call__Accept *accept = launch->accept->accept;
+
+    for (size_t i = 0; i < match->n_ops; i++)
+        PB_ADD(accept, operations, match->ops[i]);
+    match->n_ops = 0;
+    PB_ADD(accept, operations, built->launch);
+    built->launch = NULL;
+}
+
+static void accept_match(struct attempt *a, size_t at, struct match *match)
+{
+    struct pass *p = a->pass;
+    struct agent_pool *pool = &p->pools[at];
+    struct launch *launch = launch_for(p, at);
+    AUTO_MESSAGE Mesos__V1__ExecutorInfo *executor = NULL;
+    struct built *built;
+    struct build_in in = {.spec = a->view->config->spec,
+                          .pod = a->view->pod,
+                          .demand = a->view->demand,
+                          .config = &p->session->broker->build,
+                          .framework_id = p->session->framework_id,
+                          .offer = pool->offer,
+                          .match = match,
+                          .ids = &p->session->broker->ids,
+                          .now_wall_ms = p->now_wall_ms};
+
+    if (a->view->sibling)
+        executor = WIRE_DECODE(mesos__v1__executor_info,
+                               a->view->sibling->executor_info.data,
+                               a->view->sibling->executor_info.len, NULL);
+    in.executor = executor;
+    pb_str(&match->pod->agent_id, pool->agent_id);
+    pb_str(&match->pod->hostname, pool->hostname);
+    PB_SET(match->pod, changed_wall_ms, p->now_wall_ms);
+    built = task_build(&in);
+    write_tasks(launch, p, built);
+    write_launch(launch, p, a->view, match->pod);
+    move_operations(launch, match, built);
+    add_built(launch, a->view->demand->id, built);
+    p->batches[at].n_tasks += built->n_tasks;
+    p->session->counts.launches++;
+    move_placed(p, built->tasks[0]);
+    set_quiet(&p->owner->quiet, a->view->demand->id, INT64_MAX);
+}
+
+/* ---- one demand --------------------------------------------------- */
+/* How many pods of the type an agent has: new ones go where there are few. */
+static size_t crowd(const struct attempt *a, const struct agent_pool *pool)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < a->pass->n_placed; i++)
+        if (str_eq(a->pass->placed[i].agent_id, pool->agent_id) &&
+            str_eq(a->pass->placed[i].pod_type, a->view->pod->type))
+            count++;
+    return count;
+}
+
+struct candidate {
+    size_t at;
+    size_t shown; /* parts of the pod that the agent has */
+    size_t crowd;
+};
+
+static int compare(const void *x, const void *y)
+{
+    const struct candidate *a = x, *b = y;
+
+    if (a->shown != b->shown)
+        return a->shown > b->shown ? -1 : 1;
+    if (a->crowd != b->crowd)
+        return a->crowd < b->crowd ? -1 : 1;
+    return a->at < b->at ? -1 : 1;
+}
+
+static bool is_sibling_there(const struct attempt *a,
+                             const struct agent_pool *pool)
+{
+    return a->view->sibling &&
+           str_eq(a->view->sibling->agent_id, pool->agent_id);
+}
+
+/* Worth keeping for a moment: the rest may come in another offer. */
+static void need_pool(struct pass *p, size_t at)
+{
+    for (size_t i = 0; i < p->pools[at].n_offer_ids; i++)
+        offer_book_need(p->session->offers, p->pools[at].offer_ids[i]);
+}
+
+static struct candidate *candidates_of(struct attempt *a, size_t *count)
+{
+    struct pass *p = a->pass;
+    bool is_replace =
+        a->view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT;
+    const Reeve__PodRecord *record = a->view->record;
+    struct candidate *list = xcalloc(p->n_pools + 1, sizeof(*list));
+
+    *count = 0;
+    for (size_t i = 0; i < p->n_pools; i++) {
+        struct candidate c = {.at = i};
+
+        if (record && record->n_resources > 0 && !is_replace)
+            c.shown = evaluate_shown(record, p->pools[i].resources, NULL);
+        if (c.shown > 0)
+            need_pool(p, i);
+        else if (!a->is_fresh && !is_sibling_there(a, &p->pools[i]))
+            continue;
+        c.crowd = a->is_fresh ? crowd(a, &p->pools[i]) : 0;
+        list[(*count)++] = c;
+    }
+    qsort(list, *count, sizeof(*list), compare);
+    return list;
+}
+
+static const char *volume_of(const Reeve__PodRecord *record)
+{
+    for (size_t i = 0; i < record->n_resources; i++)
+        if (record->resources[i]->persistence_id)
+            return record->resources[i]->container_path;
+    return NULL;
+}
+
+static void explain(struct attempt *a)
+{
+    const Reeve__PodRecord *record = a->view->record;
+    const char *volume = record ? volume_of(record) : NULL;
+    char summary[700];
+
+    if (a->tried == 1)
+        snprintf(summary, sizeof(summary), "%s", a->first_reason);
+    else if (a->tried > 1)
+        snprintf(summary, sizeof(summary), "none of %zu agents fits; %s",
+                 a->tried, a->first_reason);
+    else if (!a->is_fresh && volume)
+        snprintf(summary, sizeof(summary),
+                 "volume %s of %s is on agent %s (%s), which does not offer it",
+                 volume, a->view->instance, str_or_empty(record->agent_id),
+                 str_or_empty(record->hostname));
+    else if (!a->is_fresh)
+        snprintf(summary, sizeof(summary),
+                 "the reservations of %s are on agent %s (%s), which does not "
+                 "offer them",
+                 a->view->instance, str_or_empty(record->agent_id),
+                 str_or_empty(record->hostname));
+    else
+        snprintf(summary, sizeof(summary), "no offers from the master yet");
+    outcomes_note(a->pass->session->outcomes, a->view, summary,
+                  buf_text(&a->reasons), a->tried);
+}
+
+static bool place_one(struct attempt *a)
+{
+    size_t count;
+    struct candidate *list = candidates_of(a, &count);
+    struct match *match = NULL;
+    bool is_placed;
+    size_t i;
+
+    for (i = 0; i < count && !match; i++)
+        match = try_pool(a, list[i].at);
+    is_placed = match != NULL;
+    if (is_placed)
+        accept_match(a, list[i - 1].at, match);
+    match_destroy(&match);
+    free(list);
+    return is_placed;
+}
+
+static void note_unmet(struct pass *p, const struct demand_view *view)
+{
+    if (find_quiet(p->owner->unmet, view->demand->id))
+        return;
+    set_quiet(&p->owner->unmet, view->demand->id, 0);
+    flow_new_work(&p->session->flow);
+}
+
+static void try_demand(struct pass *p, struct demand_view *view)
+{
+    struct attempt a = {.pass = p, .view = view};
+    struct quiet *quiet = find_quiet(p->owner->quiet, view->demand->id);
+
+    if (quiet && quiet->until_ms > p->now_ms)
+        return;
+    a.is_fresh = view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT ||
+                 !view->record || view->record->n_resources == 0 ||
+                 (evaluate_is_unconfirmed(view->record) && !view->sibling);
+    a.rules = placement_parse(str_or_empty(view->pod->placement), NULL);
+    a.sets = xcalloc(view->demand->n_tasks, sizeof(*a.sets));
+    for (size_t i = 0; i < view->demand->n_tasks; i++)
+        a.sets[i] =
+            spec_find_task(view->pod, view->demand->tasks[i])->resource_set;
+    if (!a.rules || !place_one(&a)) {
+        explain(&a);
+        note_unmet(p, view);
+    }
+    placement_free(&a.rules);
+    free(a.sets);
+    buf_free(&a.reasons);
+}
+
+/* ---- the store's answer ------------------------------------------- */
+static void release_offers(struct launch *launch, bool is_used)
+{
+    struct offer_book *book = launch->owner->session->offers;
+    const Mesos__V1__Scheduler__Call__Accept *accept = launch->accept->accept;
+
+    for (size_t i = 0; i < accept->n_offer_ids; i++) {
+        if (is_used)
+            offer_book_drop(book, accept->offer_ids[i]->value);
+        else
+            offer_book_release(book, accept->offer_ids[i]->value);
+    }
+}
+
+static void on_stored(void *self, const struct txn_result *result)
+{
+    struct launch *launch = self;
+    struct launches *owner = launch->owner;
+    struct session *s = owner->session;
+    bool is_durable = result->err.code == ERR_NONE;
+
+    DL_DELETE(owner->under_way, launch);
+    owner->count--;
+    release_offers(launch, is_durable);
+    for (size_t i = 0; i < launch->n_demands; i++) {
+        set_quiet(&owner->quiet, launch->demand_ids[i],
+                  clock_mono_ms() + RETRY_MS);
+    }
+    if (is_durable) {
+        writes_apply(launch->writes, s->facts, result->revision);
+        s->pods_changed = true;
+        s->counts.accepts++;
+        outbox_send(s->outbox, MOVE(launch->accept));
+    } else if (result->err.code == ERR_CONFLICT) {
+        log_info("launch_overtaken", "service=%s key=%s", s->key,
+                 str_or_empty(result->failed_key));
+    } else {
+        log_event(result->err.code == ERR_FENCED ? LOG_ODD : LOG_BAD,
+                  "launch_not_stored", "service=%s why=%s", s->key,
+                  log_q(result->err.text));
+        if (result->err.code == ERR_FENCED)
+            broker_fenced(s->broker);
+    }
+    free_launch(launch);
+    broker_wake(s->broker);
+}
+
+static void start_launch(struct launches *owner, struct launch *launch)
+{
+    const Mesos__V1__Scheduler__Call__Accept *accept = launch->accept->accept;
+    struct txn *txn = writes_take_txn(launch->writes);
+
+    for (size_t i = 0; i < accept->n_offer_ids; i++)
+        offer_book_take(owner->session->offers, accept->offer_ids[i]->value);
+    DL_APPEND(owner->under_way, launch);
+    owner->count++;
+    store_client_commit(owner->session->broker->store, &txn, on_stored, launch);
+}
+
+/* ---- abandoned reservations --------------------------------------- */
+/* The record that names them is durable already: nothing to store first. */
+static void sweep(struct pass *p, size_t at)
+{
+    struct session *s = p->session;
+    struct agent_pool *pool = &p->pools[at];
+    struct janitor_sweep found =
+        janitor_sweep(s->janitor, pool->resources, p->now_ms, &s->broker->ids);
+    struct launch *launch;
+    Mesos__V1__Scheduler__Call__Accept *accept;
+
+    if (!found.destroy && !found.unreserve)
+        return;
+    launch = launch_for(p, at);
+    accept = launch->accept->accept;
+    if (found.destroy)
+        PB_ADD(accept, operations, found.destroy);
+    if (found.unreserve)
+        PB_ADD(accept, operations, found.unreserve);
+    log_info("sweeping", "service=%s agent=%s host=%s", s->key, pool->agent_id,
+             pool->hostname);
+}
+
+static void send_sweep(struct pass *p, struct launch *launch)
+{
+    release_offers(launch, true);
+    p->session->counts.accepts++;
+    outbox_send(p->session->outbox, MOVE(launch->accept));
+    free_launch(launch);
+}
+
+/* ---- one pass ----------------------------------------------------- */
+static void forget_quiet(struct pass *p)
+{
+    struct quiet *quiet, *next;
+
+    HASH_ITER(hh, p->owner->quiet, quiet, next)
+    {
+        if (quiet->until_ms <= p->now_ms)
+            drop_quiet(&p->owner->quiet, quiet);
+    }
+    HASH_ITER(hh, p->owner->unmet, quiet, next)
+    {
+        if (!facts_demand(p->session->facts, quiet->demand_id, NULL))
+            drop_quiet(&p->owner->unmet, quiet);
+    }
+}
+
+/* A demand that waits for something else than offers. */
+static void tell_waiting(struct pass *p, struct demand_view *view)
+{
+    struct quiet *unmet = find_quiet(p->owner->unmet, view->demand->id);
+
+    /* When it becomes placeable it is new work again. */
+    if (unmet && view->state != DEMAND_BLOCKED)
+        drop_quiet(&p->owner->unmet, unmet);
+    outcomes_note(p->session->outcomes, view, view->why, "", 0);
+}
+
+/* Offers that show a part of any waiting pod are worth keeping for a while. */
+static void mark_needed(struct pass *p, const struct demand_view *view)
+{
+    if (!view->record || view->record->n_resources == 0)
+        return;
+    for (size_t i = 0; i < p->n_pools; i++)
+        if (evaluate_shown(view->record, p->pools[i].resources, NULL) > 0)
+            need_pool(p, i);
+}
+
+static void finish_pass(struct pass *p)
+{
+    for (size_t i = 0; i < p->n_pools; i++) {
+        struct launch *launch = p->batches[i].launch;
+
+        if (!launch)
+            continue;
+        if (launch->n_demands > 0)
+            start_launch(p->owner, launch);
+        else
+            send_sweep(p, launch);
+    }
+}
+
+void launches_try(struct launches *owner, struct demand_view *views,
+                  size_t count)
+{
+    struct session *s = owner->session;
+    struct pass p = {.owner = owner,
+                     .session = s,
+                     .now_ms = clock_mono_ms(),
+                     .now_wall_ms = clock_wall_ms()};
+
+    p.pools = offer_book_pools(s->offers, session_role(s), &p.n_pools);
+    p.batches = xcalloc(p.n_pools + 1, sizeof(*p.batches));
+    forget_quiet(&p);
+    if (count > 0)
+        facts_each_task(s->facts, collect_placed, &p);
+    collect_under_way(&p);
+    for (size_t i = 0; i < count; i++) {
+        if (views[i].state == DEMAND_READY)
+            try_demand(&p, &views[i]);
+        else
+            tell_waiting(&p, &views[i]);
+        if (views[i].state == DEMAND_BLOCKED)
+            mark_needed(&p, &views[i]);
+    }
+    for (size_t i = 0; i < p.n_pools; i++)
+        sweep(&p, i);
+    finish_pass(&p);
+    free(p.placed);
+    free(p.batches);
+    agent_pools_free(p.pools, p.n_pools);
+}
+
+/* ---- declining ---------------------------------------------------- */
+struct declining {
+    const char **ids;
+    size_t count;
+    int64_t now_ms;
+};
+
+static void decline_old(void *self, const struct offer *offer)
+{
+    struct declining *d = self;
+
+    int64_t hold_ms = offer->is_needed ? HOLD_PART_MS : HOLD_MS;
+
+    if (offer->is_taken || d->now_ms - offer->received_ms < hold_ms)
+        return;
+    d->ids = xrealloc(d->ids, (d->count + 1) * sizeof(*d->ids));
+    d->ids[d->count++] = offer->id;
+}
+
+void launches_decline(struct launches *owner, bool has_work)
+{
+    struct session *s = owner->session;
+    struct declining d = {.now_ms = clock_mono_ms()};
+
+    offer_book_each(s->offers, decline_old, &d);
+    outbox_decline(s, d.ids, d.count,
+                   has_work ? s->broker->refuse_s : IDLE_REFUSE_S);
+    for (size_t i = 0; i < d.count; i++) {
+        AUTO_FREE char *id = xstrdup(d.ids[i]);
+
+        offer_book_drop(s->offers, id);
+    }
+    free(d.ids);
+}
