@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests and replies: retries, deadlines, garbage, peers that come and go. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -451,6 +453,83 @@ Test(bus, another_version_is_refused)
     free(t);
 }
 
+/* ---- by hand: one request over a connection of the test's own ----------- */
+
+static void *dial(struct test *t)
+{
+    void *dealer = bus_socket(ZMQ_DEALER, 100);
+    cr_assert_eq(zmq_connect(dealer, t->w.endpoint), 0);
+    return dealer;
+}
+
+static void send_request(void *dealer, const char *id, uint32_t deadline_ms)
+{
+    Reeve__BusRequest m = REEVE__BUS_REQUEST__INIT;
+    m.has_version = m.has_deadline_ms = 1;
+    m.version = BUS_VERSION;
+    m.id = (char *)id;
+    m.route = (char *)"test.keep";
+    m.deadline_ms = deadline_ms;
+    AUTO_BUF struct buf bytes = {0};
+    envelope_pack(&m.base, &bytes);
+    zmq_send(dealer, bytes.data, bytes.len, 0);
+}
+
+static bool has_answer(struct test *t, void *dealer, int64_t within_ms)
+{
+    uint8_t bytes[512];
+    int n = -1;
+    for (int64_t i = 0; i < within_ms / 10 && n < 0; i++) {
+        bus_world_turn(&t->w, 10);
+        n = zmq_recv(dealer, bytes, sizeof bytes, ZMQ_DONTWAIT);
+    }
+    return n > 0;
+}
+
+Test(bus, the_answer_goes_to_the_connection_that_asked_last)
+{
+    struct test *t = xcalloc(1, sizeof *t);
+    begin(t);
+    start_server(t);
+    void *first = dial(t), *second = dial(t);
+    send_request(first, "same", 10000);
+    cr_assert(bus_world_until(&t->w, &t->handled, 1, 5000));
+    send_request(second, "same", 10000);
+    struct bus_server_stats stats = {0};
+    for (int i = 0; i < 300 && !stats.repeats; i++) {
+        bus_world_turn(&t->w, 10);
+        bus_server_stats(t->server, &stats);
+    }
+    cr_assert_eq(t->handled, 1);
+    bus_call_reply(t->kept[0], NULL);
+    cr_expect(has_answer(t, second, 5000));
+    cr_expect_not(has_answer(t, first, 50));
+    zmq_close(first);
+    zmq_close(second);
+    end(t);
+    free(t);
+}
+
+Test(bus, a_kept_call_is_dropped_after_its_deadline)
+{
+    struct test *t = xcalloc(1, sizeof *t);
+    begin(t);
+    start_server(t);
+    void *dealer = dial(t);
+    send_request(dealer, "late", 1);
+    cr_assert(bus_world_until(&t->w, &t->handled, 1, 5000));
+    bus_world_turn(&t->w, 6500); /* deadline, grace and one sweep */
+    send_request(dealer, "late", 10000);
+    cr_assert(bus_world_until(&t->w, &t->handled, 2, 5000));
+    bus_call_reply(t->kept[0], NULL);
+    cr_expect_not(has_answer(t, dealer, 100), "nobody waits for that one");
+    bus_call_reply(t->kept[1], NULL);
+    cr_expect(has_answer(t, dealer, 5000));
+    zmq_close(dealer);
+    end(t);
+    free(t);
+}
+
 /* ---- endpoints --------------------------------------------------------- */
 
 #define LONG_80                                                                \
@@ -531,6 +610,41 @@ Test(bus, a_second_owner_is_refused)
     bus_pub_destroy(&pub);
     call(t, "test.echo", "the first still answers", 5000);
     cr_assert(bus_world_until(&t->w, &t->answered, 1, 5000));
+    end(t);
+    free(t);
+}
+
+static void pick_tcp(char *out, size_t size)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET};
+    socklen_t len = sizeof any;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&any, len), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&any, &len), 0);
+    close(fd);
+    snprintf(out, size, "tcp://127.0.0.1:%d", ntohs(any.sin_port));
+}
+
+Test(bus, over_tcp)
+{
+    struct test *t = xcalloc(1, sizeof *t);
+    begin(t);
+    pick_tcp(t->w.endpoint, sizeof t->w.endpoint);
+    bus_client_destroy(&t->client);
+    t->client = bus_client_new(t->w.loop, "tester", t->w.endpoint);
+    for (int round = 1; round <= 3; round++) {
+        call(t, "test.echo", "over tcp", 10000);
+        bus_world_turn(&t->w, 50); /* refused meanwhile */
+        start_server(t);
+        cr_assert(bus_world_until(&t->w, &t->answered, round, 5000));
+        cr_expect_str_eq(t->last_body, "over tcp");
+        if (round < 3)
+            bus_server_destroy(&t->server);
+    }
+    struct err err = {0};
+    cr_expect_null(bus_server_new(t->w.loop, t->w.endpoint, &err));
+    cr_expect_eq(err.code, ERR_EXISTS, "%s", err.text);
     end(t);
     free(t);
 }
