@@ -31,8 +31,7 @@ enum {
     PLAN_BYTES_PER_MS = 4096,
 };
 
-/* ---- looking again later
- * ------------------------------------------------------- */
+/* ---- looking again later ---- */
 static void on_timer(void *self)
 {
     struct managed *m = self;
@@ -47,8 +46,7 @@ static void look_again(struct managed *m, int64_t delay_ms)
     m->timer = loop_timer(m->planner->loop, MAX(delay_ms, 1), 0, on_timer, m);
 }
 
-/* ---- answering requests
- * ----------------------------------------------------------- */
+/* ---- answering requests ---- */
 static void drop_request(struct managed *m)
 {
     struct request *request = m->requests;
@@ -93,8 +91,7 @@ void act_forget(struct managed *managed)
         fail_request(managed, &err);
 }
 
-/* ---- committing
- * ---------------------------------------------------------------------- */
+/* ---- committing ---- */
 static struct txn *txn_of(const struct changes *changes)
 {
     struct txn *txn = txn_new();
@@ -158,9 +155,7 @@ static void commit(struct managed *m, const struct changes *changes)
     store_client_commit(m->planner->store, &txn, on_committed, m);
 }
 
-/* ---- requests
- * ---------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 static int operate(struct managed *m, struct changes *changes, struct err *err)
 {
     struct request *request = m->requests;
@@ -211,9 +206,7 @@ static bool run_request(struct managed *m)
     return true;
 }
 
-/* ---- rounds
- * ---------------------------------------------------------------------------------
- */
+/* ---- rounds ---- */
 static void next_id(void *self, char out[37])
 {
     (void)self;

@@ -36,8 +36,7 @@ static void lower(int64_t *wake_ms, int64_t candidate_ms)
         *wake_ms = candidate_ms;
 }
 
-/* ---- making and judging plans
- * --------------------------------------------------- */
+/* ---- making and judging plans ---- */
 static void judge_step(struct round *r, Reeve__Step *step)
 {
     struct step_subject subject = {
@@ -45,6 +44,12 @@ static void judge_step(struct round *r, Reeve__Step *step)
         .pod = spec_find_pod(r->target->config->spec, step->pod_type),
         .digest = fact_config_pod_digest(r->target, step->pod_type),
     };
+    if (!subject.pod) {
+        /* Only a record that lies can name such a pod. */
+        PB_SET(step, status, PLAN_ERROR);
+        PB_STR(step, message, "its pod is not in the configuration");
+        return;
+    }
     struct step_verdict verdict;
     step_judge(&r->world, &subject, &verdict);
     PB_SET(step, status, verdict.status);
@@ -155,8 +160,7 @@ static void make_recovery(struct round *r)
         recovery_build(&source, old ? old->plan : NULL, &r->out->wake_ms);
 }
 
-/* ---- working
- * ------------------------------------------------------------------------ */
+/* ---- working ---- */
 /* Steps under way hold their tasks against other plans. */
 static void claim_running(struct round *r, const Reeve__Plan *plan)
 {
@@ -248,8 +252,7 @@ static void make_and_work(struct round *r)
         work(r, r->plans[i], launch_deployed);
 }
 
-/* ---- writing plans
- * ---------------------------------------------------------------------- */
+/* ---- writing plans ---- */
 static bool same_canaries(const Reeve__Plan *a, const Reeve__Plan *b)
 {
     for (size_t i = 0; i < a->n_phases; i++)
@@ -321,9 +324,7 @@ static void write_plans(struct round *r)
     note_completion(r);
 }
 
-/* ---- a round
- * -------------------------------------------------------------------------------
- */
+/* ---- a round ---- */
 static bool is_withdrawn(const void *self, const struct fact_demand *demand)
 {
     return launcher_has_withdrawn(self, demand);

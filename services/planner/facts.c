@@ -19,6 +19,8 @@
         (field) = NULL;                                                        \
     } while (0)
 
+enum { MAX_POD_COUNT = 1000000 };
+
 struct facts *facts_new(const char *svc)
 {
     struct facts *facts = xcalloc(1, sizeof *facts);
@@ -180,8 +182,7 @@ void facts_destroy(struct facts **facts)
     *facts = NULL;
 }
 
-/* ---- applying one key
- * --------------------------------------------------------- */
+/* ---- applying one key ---- */
 /* What arrived: message is NULL when the key was deleted. */
 struct arrival {
     const char *name; /* what follows the kind */
@@ -217,6 +218,25 @@ void facts_spec_digest(const Reeve__ServiceSpec *spec, char out[65])
     sha256_hex(buf_text(&bytes), bytes.len, out);
 }
 
+/* Written by planners only, after validation; yet a record is outside input. */
+static bool is_sound_spec(const Reeve__ServiceSpec *spec)
+{
+    if (!spec || !spec->name)
+        return false;
+    for (size_t i = 0; i < spec->n_pods; i++)
+        if (!spec->pods[i]->type || spec->pods[i]->count > MAX_POD_COUNT)
+            return false;
+    for (size_t i = 0; i < spec->n_plans; i++) {
+        const Reeve__PlanSpec *plan = spec->plans[i];
+        if (!plan->name)
+            return false;
+        for (size_t k = 0; k < plan->n_phases; k++)
+            if (!plan->phases[k]->name)
+                return false;
+    }
+    return true;
+}
+
 static void digest_pods(struct fact_config *config)
 {
     const Reeve__ServiceSpec *spec = config->config->spec;
@@ -234,9 +254,10 @@ static int apply_config(struct facts *facts, const struct arrival *a,
         message = WIRE_DECODE(reeve__config, a->value, a->len, err);
         if (!message)
             return -1;
-        if (!message->spec) {
+        if (!is_sound_spec(message->spec)) {
             FREE_MESSAGE(message);
-            return err_set(err, ERR_CORRUPT, "configuration without a spec");
+            return err_set(err, ERR_CORRUPT,
+                           "configuration without a sound spec");
         }
     }
     struct fact_config *config;
@@ -255,6 +276,29 @@ static int apply_config(struct facts *facts, const struct arrival *a,
     return 0;
 }
 
+static bool is_sound_phase(const Reeve__Phase *phase)
+{
+    if (!phase->name || !phase->id)
+        return false;
+    for (size_t i = 0; i < phase->n_steps; i++) {
+        const Reeve__Step *step = phase->steps[i];
+        if (!step->name || !step->id || !step->pod_type ||
+            step->pod_index > MAX_POD_COUNT)
+            return false;
+    }
+    return true;
+}
+
+static bool is_sound_plan(const Reeve__Plan *plan, const char *name)
+{
+    if (!plan->name || !str_eq(plan->name, name) || !plan->id)
+        return false;
+    for (size_t i = 0; i < plan->n_phases; i++)
+        if (!is_sound_phase(plan->phases[i]))
+            return false;
+    return true;
+}
+
 static int apply_plan(struct facts *facts, const struct arrival *a,
                       struct err *err)
 {
@@ -263,6 +307,10 @@ static int apply_plan(struct facts *facts, const struct arrival *a,
         message = WIRE_DECODE(reeve__plan, a->value, a->len, err);
         if (!message)
             return -1;
+        if (!is_sound_plan(message, a->name)) {
+            FREE_MESSAGE(message);
+            return err_set(err, ERR_CORRUPT, "plan with unnamed parts");
+        }
     }
     struct fact_plan *plan;
     HASH_FIND_STR(facts->plans, a->name, plan);
@@ -501,8 +549,7 @@ int facts_apply(struct facts *facts, const char *path, const void *value,
     return 0;
 }
 
-/* ---- keys
- * ---------------------------------------------------------------------- */
+/* ---- keys ---- */
 const char *facts_split_key(const char *key, char **svc)
 {
     static const char prefix[] = "service/";
@@ -529,8 +576,7 @@ char *facts_task_key(const struct facts *facts, const char *task_name,
     return xasprintf("service/%s/task/%s/%s", facts->svc, task_name, part);
 }
 
-/* ---- looking up
- * ------------------------------------------------------------------ */
+/* ---- looking up ---- */
 const struct fact_config *facts_config(const struct facts *facts,
                                        const char *id)
 {

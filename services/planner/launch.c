@@ -65,8 +65,7 @@ static bool add_done(struct done **table, const char *id)
     return true;
 }
 
-/* ---- withdrawing
- * ------------------------------------------------------------------ */
+/* ---- withdrawing ---- */
 bool launcher_has_withdrawn(const struct launcher *launcher,
                             const struct fact_demand *demand)
 {
@@ -125,8 +124,7 @@ static bool is_stale(const struct launcher *l, const struct fact_demand *demand)
     return is_stale_recovery(l, demand);
 }
 
-/* ---- killing
- * ------------------------------------------------------------------------ */
+/* ---- killing ---- */
 void launch_kill(const struct facts *facts, const struct fact_task *task,
                  const char *reason, int64_t now_ms, struct changes *changes)
 {
@@ -194,8 +192,7 @@ void launcher_tidy(struct launcher *launcher)
     drop_done_kills(launcher);
 }
 
-/* ---- launching
- * ------------------------------------------------------------------------ */
+/* ---- launching ---- */
 static bool launches(const struct launch *launch, const char *short_name)
 {
     for (size_t i = 0; i < launch->n_tasks; i++)

@@ -35,8 +35,7 @@ static int noop(struct err *err)
                    "completed");
 }
 
-/* ---- finding what is meant
- * ------------------------------------------------------ */
+/* ---- finding what is meant ---- */
 static const struct fact_plan *find_plan(const struct facts *facts,
                                          const char *wanted)
 {
@@ -129,8 +128,7 @@ static char *element_text(const struct operation *op, const char *verb)
                      op->step ? op->step->name : "null");
 }
 
-/* ---- what happens to a step
- * ------------------------------------------------------- */
+/* ---- what happens to a step ---- */
 static void withdraw_demands(struct operation *op, Reeve__Step *step)
 {
     const struct facts *facts = op->source->facts;
@@ -199,8 +197,7 @@ static void stop_step(struct operation *op, Reeve__Step *step)
     withdraw_demands(op, step);
 }
 
-/* ---- the verbs
- * ---------------------------------------------------------------------- */
+/* ---- the verbs ---- */
 static bool is_env_name(const char *name)
 {
     if (!isalpha((unsigned char)*name) && *name != '_')
@@ -407,9 +404,7 @@ int operate_plan(const struct operate_source *source,
     return 0;
 }
 
-/* ---- pods
- * ------------------------------------------------------------------------------
- */
+/* ---- pods ---- */
 static bool is_named(const Reeve__PodCommand *command,
                      const struct fact_task *task)
 {

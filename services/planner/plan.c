@@ -14,8 +14,7 @@
 
 enum { CANARY_STEPS = 2 };
 
-/* ---- adding up
- * ---------------------------------------------------------------- */
+/* ---- adding up ---- */
 /* Which statuses occur, as a bit each. */
 static unsigned bit(Reeve__PlanStatus status)
 {
@@ -88,8 +87,7 @@ Reeve__PlanStatus plan_aggregate(struct plan_parent parent,
     return aggregate_sets(parent, all, ready);
 }
 
-/* ---- making the tree
- * ----------------------------------------------------------- */
+/* ---- making the tree ---- */
 Reeve__PlanSpec *plan_default_spec(const Reeve__ServiceSpec *spec)
 {
     Reeve__PlanSpec *plan = PB_NEW(reeve__plan_spec);
@@ -255,8 +253,7 @@ static Reeve__Phase *make_phase(const struct plan_source *source,
     return phase;
 }
 
-/* ---- taking over
- * ----------------------------------------------------------------- */
+/* ---- taking over ---- */
 struct old_step {
     const char *id;
     const Reeve__Step *step;
@@ -343,8 +340,7 @@ Reeve__Plan *plan_build(const struct plan_source *source,
     return plan;
 }
 
-/* ---- canaries
- * ------------------------------------------------------------------------ */
+/* ---- canaries ---- */
 static bool is_to_do(const Reeve__Step *step)
 {
     return step->status == PLAN_PENDING || step->status == PLAN_DELAYED ||
@@ -382,8 +378,7 @@ bool plan_arm_canaries(Reeve__Plan *plan, const struct fact_config *config)
     return changed;
 }
 
-/* ---- settling
- * ------------------------------------------------------------------------- */
+/* ---- settling ---- */
 /* A phase's steps as its strategy sees them; the caller frees. */
 static struct strategy_child *children_of_phase(const Reeve__Phase *phase)
 {
@@ -484,8 +479,7 @@ size_t plan_settle(Reeve__Plan *plan, Reeve__Step **candidates)
     return found;
 }
 
-/* ---- explaining
- * ------------------------------------------------------------------------- */
+/* ---- explaining ---- */
 /* What keeps a PENDING step back; malloc'd, NULL: nothing but its own turn. */
 static char *obstacle_in_phase(const Reeve__Phase *phase,
                                const Reeve__Step *first,

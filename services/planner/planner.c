@@ -56,8 +56,7 @@ static void forget(struct planner *planner, struct managed *managed)
     free(managed);
 }
 
-/* ---- the store speaks
- * ---------------------------------------------------------- */
+/* ---- the store speaks ---- */
 static void on_changed(void *self, const struct replica_item *item,
                        const uint8_t *old_value, size_t old_len)
 {
@@ -171,8 +170,7 @@ static void on_lease(void *self, bool is_held, uint64_t epoch)
         act_on_all(p);
 }
 
-/* ---- start and stop
- * -------------------------------------------------------------- */
+/* ---- start and stop ---- */
 static const struct replica_events store_events = {
     .changed = on_changed,
     .settled = on_settled,

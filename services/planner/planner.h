@@ -88,15 +88,13 @@ struct managed *planner_get(struct planner *planner, const char *svc);
 /* There is nothing this process could run: says why on stderr and ends. */
 void planner_end(struct planner *planner, const struct err *err);
 
-/* ---- act.c
- * ------------------------------------------------------------------- */
+/* ---- act.c ---- */
 /* Does what can be done now: the first waiting request, else a round. */
 void act(struct managed *managed);
 void act_forget(
     struct managed *managed); /* answers what waits, before the end */
 
-/* ---- specs.c
- * ----------------------------------------------------------------- */
+/* ---- specs.c ---- */
 /* Reads all files (again) and hands them to their services.  -1 with
  * ERR_INVALID when two files declare one service. */
 int specs_read(struct planner *planner, struct err *err);

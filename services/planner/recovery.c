@@ -18,8 +18,7 @@ struct need {
     UT_hash_handle hh;
 };
 
-/* ---- who is in need
- * ----------------------------------------------------------- */
+/* ---- who is in need ---- */
 static bool stays_up(const struct fact_task *task, const Reeve__PodSpec *spec)
 {
     return task->info->goal == REEVE__GOAL__GOAL_RUNNING &&
@@ -139,8 +138,7 @@ static struct need *find_needs(const struct recovery_source *source)
     return needs;
 }
 
-/* ---- the plan
- * ------------------------------------------------------------------- */
+/* ---- the plan ---- */
 const struct fact_config *recovery_config(const struct recovery_source *source,
                                           const Reeve__Step *step)
 {

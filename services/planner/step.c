@@ -77,8 +77,7 @@ static struct task_case case_at(const struct step_world *world,
     };
 }
 
-/* ---- one task
- * ------------------------------------------------------------------ */
+/* ---- one task ---- */
 const struct fact_demand *step_demand(const struct step_world *world,
                                       const struct fact_pod *pod,
                                       const char *short_name,
@@ -245,8 +244,7 @@ static Reeve__PlanStatus judge_task(const struct task_case *c,
     return judge_launched(c, out);
 }
 
-/* ---- the step
- * -------------------------------------------------------------------- */
+/* ---- the step ---- */
 /* The first of these that any task has is the status of the step. */
 static const Reeve__PlanStatus precedence[] = {
     PLAN_ERROR,    PLAN_DELAYED,  PLAN_PENDING,
@@ -337,8 +335,7 @@ void step_judge(const struct step_world *world,
     }
 }
 
-/* ---- what to launch
- * ------------------------------------------------------------------ */
+/* ---- what to launch ---- */
 static bool is_essential(const struct step_subject *subject, const char *name)
 {
     const Reeve__TaskSpec *task = spec_find_task(subject->pod, name);

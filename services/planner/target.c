@@ -48,8 +48,7 @@ void intent_destroy(struct intent **intent)
     *intent = NULL;
 }
 
-/* ---- what speaks against it
- * ------------------------------------------------------ */
+/* ---- what speaks against it ---- */
 static void object(struct objections *o, char *text)
 {
     if (o->n < MAX_TEXTS)
@@ -122,8 +121,7 @@ static void check(const struct target_source *source,
         check_shrink(source, old_spec, o);
 }
 
-/* ---- what follows
- * ------------------------------------------------------------------- */
+/* ---- what follows ---- */
 static int fail_with(const struct objections *o, struct err *err)
 {
     AUTO_BUF struct buf text = {0};
@@ -234,8 +232,7 @@ int target_decide(const struct target_source *source, struct changes *changes,
     return set_errors(source, o.texts, o.n, changes);
 }
 
-/* ---- old configurations
- * ---------------------------------------------------------------- */
+/* ---- old configurations ---- */
 struct used_config {
     const char *id;
     UT_hash_handle hh;

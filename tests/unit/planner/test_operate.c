@@ -211,8 +211,7 @@ Test(operate, force_complete_skips_what_cannot_be_placed)
     cr_assert_eq(world_state(&w, "hello-0-server"), RUNNING);
 }
 
-/* ---- canaries: the behaviour that existing integration tests expect
- * ------------- */
+/* ---- canaries: the behaviour that existing integration tests expect ---- */
 static const char *canaries(int hello, const char *cpus)
 {
     static char text[2048];
@@ -289,8 +288,7 @@ Test(operate, canary_table)
     cr_assert_neq(strcmp(world_task_id(&w, "hello-1-server"), second), 0);
 }
 
-/* ---- custom plans
- * -------------------------------------------------------------------- */
+/* ---- custom plans ---- */
 static const char with_backup[] =
     "name: svc\n"
     "pods:\n"
@@ -387,9 +385,7 @@ Test(operate, stop_resets_and_kills_nothing)
     cr_assert_str_eq(world_status(&w, "backup"), "COMPLETE");
 }
 
-/* ---- pods
- * ---------------------------------------------------------------------------
- */
+/* ---- pods ---- */
 Test(operate, pod_restart_goes_through_recovery)
 {
     AUTO_WORLD struct world w;
@@ -419,8 +415,7 @@ Test(operate, pod_restart_goes_through_recovery)
                  ERR_NOT_FOUND);
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------- */
+/* ---- answers ---- */
 Test(operate, the_last_answers_are_kept)
 {
     AUTO_WORLD struct world w;

@@ -23,8 +23,7 @@ struct cell {
     UT_hash_handle hh;
 };
 
-/* ---- the store
- * ---------------------------------------------------------------- */
+/* ---- the store ---- */
 static uint64_t dice(struct world *w)
 {
     w->chance = w->chance * 6364136223846793005ull + 1442695040888963407ull;
@@ -100,19 +99,22 @@ void world_put(struct world *w, const char *key, const ProtobufCMessage *value)
     put_now(w, key, value);
 }
 
-/* ---- what must always hold
- * ------------------------------------------------------- */
+/* ---- what must always hold ---- */
+static void check_pair(struct world *w, const struct fact_demand *a,
+                       const struct fact_demand *b)
+{
+    for (size_t i = 0; i < a->demand->n_tasks; i++)
+        cr_assert(!demand_has_task(b->demand, a->demand->tasks[i]),
+                  "%s: two demands for one task of %s", w->name,
+                  a->pod->instance);
+}
+
 static void check_demands(struct world *w)
 {
-    for (const struct fact_demand *a = w->facts->demands; a; a = a->hh.next)
-        for (const struct fact_demand *b = a->hh.next; b; b = b->hh.next) {
-            if (a->pod != b->pod)
-                continue;
-            for (size_t i = 0; i < a->demand->n_tasks; i++)
-                cr_assert(!demand_has_task(b->demand, a->demand->tasks[i]),
-                          "%s: two demands for one task of %s", w->name,
-                          a->pod->instance);
-        }
+    for (const struct fact_pod *p = w->facts->pods; p; p = p->hh.next)
+        for (size_t i = 0; i < p->n_demands; i++)
+            for (size_t k = i + 1; k < p->n_demands; k++)
+                check_pair(w, p->demands[i], p->demands[k]);
 }
 
 static void check_kills(struct world *w)
@@ -155,8 +157,7 @@ static bool apply(struct world *w, const struct changes *changes)
     return true;
 }
 
-/* ---- start and stop
- * ------------------------------------------------------------------ */
+/* ---- start and stop ---- */
 void world_start(struct world *w, const char *name, uint64_t seed)
 {
     *w = (struct world){.name = name, .chance = seed * 7919 + 1};
@@ -204,9 +205,27 @@ void world_crash(struct world *w)
     w->revision = now;
 }
 
-/* ---- rounds
- * ------------------------------------------------------------------------------
- */
+struct facts *world_facts_again(const struct world *w)
+{
+    struct world copy = *w;
+    copy.facts = facts_new(SVC);
+    for (const struct cell *cell = w->store; cell; cell = cell->hh.next)
+        tell(&copy, cell->key, cell);
+    return copy.facts;
+}
+
+void world_pick(const struct world *w, size_t n, const char **key,
+                struct buf *value)
+{
+    n %= HASH_COUNT(w->store);
+    const struct cell *cell = w->store;
+    while (n-- > 0)
+        cell = cell->hh.next;
+    *key = cell->key;
+    buf_add(value, cell->value, cell->len);
+}
+
+/* ---- rounds ---- */
 static void next_id(void *self, char out[37])
 {
     struct world *w = self;
@@ -313,8 +332,7 @@ void world_run(struct world *w)
     cr_assert(idle >= 6, "%s: never quiet", w->name);
 }
 
-/* ---- the cluster
- * ------------------------------------------------------------------------- */
+/* ---- the cluster ---- */
 static void note(struct world *w, char what, const char *name)
 {
     size_t len = strlen(w->log);
@@ -483,9 +501,7 @@ int world_state(const struct world *w, const char *task)
     return t ? fact_task_state(t) : -1;
 }
 
-/* ---- looking
- * -------------------------------------------------------------------------------
- */
+/* ---- looking ---- */
 const Reeve__Plan *world_plan(const struct world *w, const char *plan)
 {
     const struct fact_plan *fact = facts_plan(w->facts, plan);
@@ -543,9 +559,7 @@ unsigned world_demands(const struct world *w)
     return HASH_COUNT(w->facts->demands);
 }
 
-/* ---- operating
- * -------------------------------------------------------------------------------
- */
+/* ---- operating ---- */
 static int operate(struct world *w, const Reeve__PlanCommand *command)
 {
     struct operate_source source = {.facts = w->facts, .now_ms = w->now_ms};

@@ -64,8 +64,7 @@ void world_run(struct world *w);
 /* The planner forgets all but the store. */
 void world_crash(struct world *w);
 
-/* ---- the cluster
- * ------------------------------------------------------------- */
+/* ---- the cluster ---- */
 /* Places every demand that may be placed; how many. */
 int world_place(struct world *w);
 /* Kills what is ordered; moves every task one state on. */
@@ -75,8 +74,7 @@ void world_set_state(struct world *w, const char *task, int state, bool ready);
 const char *world_task_id(const struct world *w, const char *task);
 int world_state(const struct world *w, const char *task); /* -1: none */
 
-/* ---- looking
- * ------------------------------------------------------------------- */
+/* ---- looking ---- */
 const Reeve__Plan *world_plan(const struct world *w, const char *plan);
 const Reeve__Phase *world_phase(const struct world *w, const char *plan,
                                 const char *phase);
@@ -88,14 +86,18 @@ const char *world_steps(const struct world *w, const char *plan,
 const char *world_status(const struct world *w, const char *plan);
 unsigned world_demands(const struct world *w);
 
-/* ---- operating
- * ------------------------------------------------------------------ */
+/* ---- operating ---- */
 /* Applies the verb; the error's code, and the answer's text in w->err.text. */
 int world_verb(struct world *w, Reeve__PlanCommand__Verb verb, const char *plan,
                const char *phase, const char *step);
 int world_start_plan(struct world *w, const char *plan,
                      Reeve__PlanCommand__Parameter **parameters, size_t n);
 int world_pod(struct world *w, Reeve__PodCommand__Verb verb, const char *pod);
+/* Facts made afresh from the store; the caller destroys them. */
+struct facts *world_facts_again(const struct world *w);
+/* The n-th record (modulo their number). */
+void world_pick(const struct world *w, size_t n, const char **key,
+                struct buf *value);
 /* Puts a record as another process would. */
 void world_put(struct world *w, const char *key, const ProtobufCMessage *value);
 void world_put_bytes(struct world *w, const char *key, const void *value,
