@@ -130,8 +130,7 @@ void master_destroy(struct master **master)
     *master = NULL;
 }
 
-/* ---- finding ---------------------------------------------------------------
- */
+/* ---- finding ------------------------------------------------------------ */
 
 struct framework *find_framework(const struct master *m, const char *id)
 {
@@ -222,8 +221,7 @@ struct frole *framework_role(const struct framework *fw, const char *role)
     return NULL;
 }
 
-/* ---- outputs ---------------------------------------------------------------
- */
+/* ---- outputs ------------------------------------------------------------ */
 
 static struct master_out *push_out(struct master *m, enum master_out_kind kind,
                                    uint64_t to)
@@ -379,8 +377,7 @@ Reeve__Devcluster__Registry *master_registry(const struct master *m)
     return registry;
 }
 
-/* ---- time
- * -------------------------------------------------------------------- */
+/* ---- time --------------------------------------------------------------- */
 
 void master_set_time(struct master *m, int64_t mono_ms, int64_t wall_us)
 {

@@ -28,8 +28,9 @@
 
 struct master;
 
-#define MASTER_VERSION "1.11.0" /* the Mesos release whose behaviour this is   \
-                                 */
+#define MASTER_VERSION                                                         \
+    "1.11.0" /* the Mesos release whose behaviour this is                      \
+              */
 
 /* Strings are copied.  A zero time means its default. */
 struct master_config {
@@ -56,7 +57,7 @@ struct master *master_new(const struct master_config *config,
                           const Reeve__Devcluster__Registry *registry);
 void master_destroy(struct master **master);
 
-/* ---- outputs ------------------------------------------------------------- */
+/* ---- outputs ------------------------------------------------------------ */
 enum master_out_kind {
     MASTER_OUT_EVENT,    /* message: an Event for that stream */
     MASTER_OUT_CLOSE,    /* end that stream after what was sent on it */
@@ -75,8 +76,7 @@ struct master_out {
 struct master_out *master_take_out(struct master *master);
 void master_out_destroy(struct master_out **out);
 
-/* ---- inputs ----------------------------------------------------------------
- */
+/* ---- inputs ------------------------------------------------------------- */
 /* To be called before the inputs below with the time they happen at. */
 void master_set_time(struct master *master, int64_t mono_ms, int64_t wall_us);
 
@@ -110,8 +110,7 @@ void master_agent_message(struct master *master, uint64_t link,
  * nothing is due. */
 void master_tick(struct master *master);
 
-/* ---- operators -------------------------------------------------------------
- */
+/* ---- operators ---------------------------------------------------------- */
 /* POST /api/v1.  *response is set for GET_* (status 200), else NULL. */
 void master_operate(struct master *master, const Mesos__V1__Master__Call *call,
                     struct master_reply *reply,
@@ -136,8 +135,7 @@ json_t *master_json_flags(const struct master *master);
 json_t *master_json_version(const struct master *master);
 json_t *master_json_metrics(const struct master *master);
 
-/* ---- asking ----------------------------------------------------------------
- */
+/* ---- asking ------------------------------------------------------------- */
 const char *master_id(const struct master *master);
 /* Registered and linked agents. */
 size_t master_agents_active(const struct master *master);

@@ -9,8 +9,7 @@
 
 #include <string.h>
 
-/* ---- the offers
- * ---------------------------------------------------------------- */
+/* ---- the offers --------------------------------------------------------- */
 
 static int check_unique(char *const *ids, size_t count, struct err *err)
 {
@@ -113,8 +112,7 @@ static void refuse_all(struct master *m, struct framework *fw,
     }
 }
 
-/* ---- the operations
- * ---------------------------------------------------------------- */
+/* ---- the operations ----------------------------------------------------- */
 
 static bool is_speculative(int type)
 {

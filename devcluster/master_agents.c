@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-/* ---- links
- * ----------------------------------------------------------------------- */
+/* ---- links -------------------------------------------------------------- */
 
 static struct agent_link *find_link(const struct master *m, uint64_t link)
 {
@@ -82,8 +81,7 @@ void master_agent_unlink(struct master *m, uint64_t link)
     lose_unsaved(m, agent);
 }
 
-/* ---- leaving
- * ---------------------------------------------------------------------- */
+/* ---- leaving ------------------------------------------------------------ */
 
 static void send_failure(struct master *m, const char *agent_id)
 {
@@ -176,8 +174,7 @@ agent_to_absent(struct master *m, const struct magent *agent,
     return absent;
 }
 
-/* ---- unreachable
- * -------------------------------------------------------------------- */
+/* ---- unreachable -------------------------------------------------------- */
 
 static void unreachable_push(struct framework *fw, struct mtask *task)
 {
@@ -235,9 +232,7 @@ void agent_unreachable(struct master *m, struct magent *agent)
     send_failure(m, absent->id);
 }
 
-/* ---- gone
- * ---------------------------------------------------------------------------------
- */
+/* ---- gone --------------------------------------------------------------- */
 
 static void task_gone(struct master *m, struct mtask *task,
                       const char *agent_id)
@@ -321,9 +316,7 @@ void agent_mark_gone(struct master *m, const char *id,
         reply_set(reply, 404, "Agent '%s' not found", id);
 }
 
-/* ---- removed
- * --------------------------------------------------------------------------------
- */
+/* ---- removed ------------------------------------------------------------ */
 
 /* Forgotten at once: its tasks are lost, even for PARTITION_AWARE. */
 static void agent_remove(struct master *m, struct magent *agent,
@@ -363,8 +356,7 @@ void agent_replace(struct master *m, struct magent *old)
     agent_remove(m, old, "a new agent registered at the same address");
 }
 
-/* ---- messages and time
- * ------------------------------------------------------------------------ */
+/* ---- messages and time -------------------------------------------------- */
 
 void master_agent_message(struct master *m, uint64_t link,
                           const Reeve__Devcluster__ToMaster *msg)

@@ -107,10 +107,9 @@ struct framework *framework_recover(struct master *m,
     return fw;
 }
 
-/* ---- subscribing
- * --------------------------------------------------------------- */
+/* ---- subscribing -------------------------------------------------------- */
 
-static Mesos__V1__MasterInfo *master_info(const struct master *m)
+Mesos__V1__MasterInfo *master_info_message(const struct master *m)
 {
     static const int caps[] = {
         MESOS__V1__MASTER_INFO__CAPABILITY__TYPE__AGENT_UPDATE,
@@ -150,7 +149,7 @@ static void send_subscribed(struct master *m, struct framework *fw)
     subscribed->framework_id = msg_framework_id(fw->id);
     MSG_SET(subscribed, heartbeat_interval_seconds,
             (double)m->config.heartbeat_interval_ms / 1000);
-    subscribed->master_info = master_info(m);
+    subscribed->master_info = master_info_message(m);
     MSG_SET(event, type, EVENT(SUBSCRIBED));
     event->subscribed = subscribed;
     send_event(m, fw, event);
@@ -335,8 +334,7 @@ void master_subscribe(struct master *m, uint64_t stream, const char *stream_id,
         allocate(m);
 }
 
-/* ---- leaving
- * --------------------------------------------------------------------- */
+/* ---- leaving ------------------------------------------------------------ */
 
 void framework_disconnect(struct master *m, struct framework *fw)
 {
@@ -445,8 +443,7 @@ void framework_remove(struct master *m, struct framework *fw)
     }
 }
 
-/* ---- UPDATE_FRAMEWORK
- * -------------------------------------------------------------- */
+/* ---- UPDATE_FRAMEWORK --------------------------------------------------- */
 
 static int update_check(const struct framework *fw,
                         const Mesos__V1__Scheduler__Call__UpdateFramework *u,

@@ -11,8 +11,7 @@
 #include "devcluster/task_rules.h"
 #include "devcluster/text_format.h"
 
-/* ---- refusing
- * ---------------------------------------------------------------------- */
+/* ---- refusing ----------------------------------------------------------- */
 
 static void refuse_task(struct master *m, struct framework *fw,
                         const Mesos__V1__TaskInfo *task,
@@ -38,8 +37,7 @@ void launch_refuse(struct master *m, struct framework *fw,
         refuse_task(m, fw, op->launch_group->task_group->tasks[i], why);
 }
 
-/* ---- checking
- * ------------------------------------------------------------------------ */
+/* ---- checking ----------------------------------------------------------- */
 
 static int ids_check(const struct acceptance *acc,
                      const Mesos__V1__TaskInfo *task, struct err *err)
@@ -100,9 +98,7 @@ static int needs_check(const struct acceptance *acc,
                    asked, of, left);
 }
 
-/* ---- starting
- * ---------------------------------------------------------------------------
- */
+/* ---- starting ----------------------------------------------------------- */
 
 static Reeve__Devcluster__ToAgent *run_message(const struct acceptance *acc)
 {
@@ -171,9 +167,7 @@ void launch_tasks(struct master *m, struct acceptance *acc,
     }
 }
 
-/* ---- groups
- * ---------------------------------------------------------------------------------
- */
+/* ---- groups ------------------------------------------------------------- */
 
 static int tasks_check(const struct acceptance *acc,
                        const Mesos__V1__TaskGroupInfo *group, struct err *err)

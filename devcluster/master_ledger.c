@@ -126,8 +126,7 @@ struct resources *agent_offered(const struct magent *agent)
     return sum;
 }
 
-/* ---- tasks
- * ------------------------------------------------------------------- */
+/* ---- tasks -------------------------------------------------------------- */
 
 Mesos__V1__Task *task_message(const Mesos__V1__TaskInfo *info,
                               const struct framework *fw,
@@ -224,8 +223,7 @@ void task_complete(struct master *m, struct mtask *task)
     }
 }
 
-/* ---- executors
- * ------------------------------------------------------------------ */
+/* ---- executors ---------------------------------------------------------- */
 
 struct mexecutor *executor_add(struct master *m UNUSED, struct magent *agent,
                                struct framework *fw,

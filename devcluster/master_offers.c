@@ -118,8 +118,7 @@ Mesos__V1__Offer *offer_message(const struct master *m UNUSED,
     return msg;
 }
 
-/* ---- filters
- * -------------------------------------------------------------------- */
+/* ---- filters ------------------------------------------------------------ */
 
 int64_t filter_ms(const struct master *m, const Mesos__V1__Filters *filters)
 {

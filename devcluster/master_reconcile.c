@@ -113,8 +113,7 @@ void call_reconcile(struct master *m, struct framework *fw,
                         : NULL);
 }
 
-/* ---- operations
- * -------------------------------------------------------------------- */
+/* ---- operations --------------------------------------------------------- */
 
 static const struct moperation *find_operation_by_id(const struct master *m,
                                                      const struct framework *fw,
@@ -199,9 +198,7 @@ void call_reconcile_operations(struct master *m, struct framework *fw,
     }
 }
 
-/* ---- KILL
- * ----------------------------------------------------------------------------
- */
+/* ---- KILL --------------------------------------------------------------- */
 
 void call_kill(struct master *m, struct framework *fw,
                const Mesos__V1__Scheduler__Call *call)

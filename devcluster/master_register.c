@@ -14,8 +14,7 @@
 /* What came before this registration. */
 enum coming { COMING_NEW, COMING_KNOWN, COMING_BACK };
 
-/* ---- resources
- * --------------------------------------------------------------------- */
+/* ---- resources ---------------------------------------------------------- */
 
 /* The configured resource that a reservation or volume was made of. */
 static Mesos__V1__Resource *origin_of(const Mesos__V1__Resource *r)
@@ -83,8 +82,7 @@ static void set_free(struct magent *agent)
     agent_changed(agent);
 }
 
-/* ---- frameworks
- * ------------------------------------------------------------------------ */
+/* ---- frameworks --------------------------------------------------------- */
 
 static void send_shutdown_framework(struct master *m,
                                     const struct magent *agent, const char *id)
@@ -112,9 +110,7 @@ static void sync_frameworks(struct master *m, const struct magent *agent,
     }
 }
 
-/* ---- tasks
- * ----------------------------------------------------------------------------------
- */
+/* ---- tasks -------------------------------------------------------------- */
 
 static const REPORTED *reported(const REGISTER *reg, const struct mtask *task)
 {
@@ -261,8 +257,7 @@ static void send_pending_kills(struct master *m, struct magent *agent)
     }
 }
 
-/* ---- executors and operations
- * --------------------------------------------------------------- */
+/* ---- executors and operations ------------------------------------------- */
 
 static void sync_executors(struct master *m, struct magent *agent,
                            const REGISTER *reg)
@@ -313,9 +308,7 @@ static void sync_operations(struct master *m, struct magent *agent,
     }
 }
 
-/* ---- registering
- * ------------------------------------------------------------------------------
- */
+/* ---- registering -------------------------------------------------------- */
 
 static struct magent *at_address(const struct master *m, const char *ip,
                                  const Mesos__V1__AgentInfo *info)

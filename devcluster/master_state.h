@@ -199,7 +199,7 @@ struct agent_link {
     UT_hash_handle hh;
 };
 
-/* ---- master.c: finding, outputs ------------------------------------------ */
+/* ---- master.c: finding, outputs ----------------------------------------- */
 struct framework *find_framework(const struct master *m, const char *id);
 struct framework *find_completed(const struct master *m, const char *id);
 struct magent *find_agent(const struct master *m, const char *id);
@@ -229,8 +229,7 @@ void note(struct master *m, const char *fmt, ...)
 void reply_set(struct master_reply *reply, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ---- master_status.c: updates the master itself makes ---------------------
- */
+/* ---- master_status.c: updates the master itself makes ------------------- */
 /* state for a framework without PARTITION_AWARE becomes LOST. */
 int state_for(const struct framework *fw, int state);
 struct status_spec {
@@ -262,8 +261,7 @@ void task_record_status(struct mtask *task,
 void status_copy_details(Mesos__V1__TaskStatus *status,
                          const struct mtask *task);
 
-/* ---- master_ledger.c: who holds which resources ----------------------------
- */
+/* ---- master_ledger.c: who holds which resources ------------------------- */
 /* All take the allocated form; role from their allocation. */
 void ledger_offer(struct master *m, struct magent *agent, struct framework *fw,
                   const struct resources *pool);
@@ -298,8 +296,7 @@ Mesos__V1__Task *task_message(const Mesos__V1__TaskInfo *info,
                               const struct framework *fw,
                               const char *executor_id);
 
-/* ---- master_offers.c
- * --------------------------------------------------------- */
+/* ---- master_offers.c ---------------------------------------------------- */
 /* Takes pool (allocated form) out of the agent; returns the offer. */
 struct moffer *offer_add(struct master *m, struct magent *agent,
                          struct framework *fw, struct resources *pool);
@@ -318,12 +315,10 @@ void filter_add(struct master *m, struct magent *agent, struct framework *fw,
 void filters_clear(struct master *m, struct framework *fw, const char *role);
 void filters_drop_agent(struct magent *agent);
 
-/* ---- allocator.c
- * --------------------------------------------------------------- */
+/* ---- allocator.c -------------------------------------------------------- */
 void allocate(struct master *m);
 
-/* ---- master_frameworks.c
- * --------------------------------------------------------- */
+/* ---- master_frameworks.c ------------------------------------------------ */
 /* Framework seen only through an agent's tasks. */
 struct framework *framework_recover(struct master *m,
                                     const Mesos__V1__FrameworkInfo *info);
@@ -334,9 +329,9 @@ void framework_update(struct master *m, const Mesos__V1__Scheduler__Call *call,
                       struct master_reply *reply);
 void framework_free(struct master *m, struct framework *fw);
 void frameworks_tick(struct master *m);
+Mesos__V1__MasterInfo *master_info_message(const struct master *m);
 
-/* ---- master_accept.c, master_launch.c, master_operations.c
- * ------------------------ */
+/* ---- master_accept.c, master_launch.c, master_operations.c -------------- */
 void call_accept(struct master *m, struct framework *fw,
                  const Mesos__V1__Scheduler__Call *call);
 void call_decline(struct master *m, struct framework *fw,
@@ -380,8 +375,7 @@ int operation_normalize(Mesos__V1__Offer__Operation *op, const char *role,
 const char *operation_name(int type);
 char *agent_suffix(const struct magent *agent);
 
-/* ---- master_reconcile.c
- * -------------------------------------------------------------- */
+/* ---- master_reconcile.c ------------------------------------------------- */
 void call_kill(struct master *m, struct framework *fw,
                const Mesos__V1__Scheduler__Call *call);
 void call_reconcile(struct master *m, struct framework *fw,
@@ -389,8 +383,7 @@ void call_reconcile(struct master *m, struct framework *fw,
 void call_reconcile_operations(struct master *m, struct framework *fw,
                                const Mesos__V1__Scheduler__Call *call);
 
-/* ---- master_agents.c, master_updates.c
- * ------------------------------------------------- */
+/* ---- master_agents.c, master_updates.c ---------------------------------- */
 void agent_unreachable(struct master *m, struct magent *agent);
 /* 0, or an HTTP status with text. */
 void agent_mark_gone(struct master *m, const char *id,
@@ -410,8 +403,7 @@ void call_acknowledge(struct master *m, struct framework *fw,
 void agent_register(struct master *m, struct agent_link *link,
                     const Reeve__Devcluster__ToMaster__Register *reg);
 
-/* ---- offer_constraints.c
- * -------------------------------------------------------------------- */
+/* ---- offer_constraints.c ------------------------------------------------ */
 bool constraints_admit(
     const Mesos__V1__Scheduler__OfferConstraints *constraints, const char *role,
     const Mesos__V1__AgentInfo *agent);

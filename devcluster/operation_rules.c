@@ -25,8 +25,7 @@ char *agent_suffix(const struct magent *agent)
                      agent->info->port, agent->info->hostname);
 }
 
-/* ---- normalizing
- * ------------------------------------------------------------------ */
+/* ---- normalizing -------------------------------------------------------- */
 
 struct normalizing {
     const char *role;
@@ -118,8 +117,7 @@ int operation_normalize(Mesos__V1__Offer__Operation *op, const char *role,
     return normalize_launches(op, &how);
 }
 
-/* ---- parts
- * ------------------------------------------------------------------------ */
+/* ---- parts -------------------------------------------------------------- */
 
 struct list {
     Mesos__V1__Resource *const *at;

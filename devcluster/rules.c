@@ -116,8 +116,7 @@ int scheduler_call_validate(const Mesos__V1__Scheduler__Call *call,
     return validate_parts(call, err);
 }
 
-/* ---- FrameworkInfo
- * ----------------------------------------------------------- */
+/* ---- FrameworkInfo ------------------------------------------------------ */
 
 static bool has_capability(const Mesos__V1__FrameworkInfo *info, int type)
 {
@@ -250,8 +249,7 @@ int framework_info_validate(const Mesos__V1__FrameworkInfo *info,
     return 0;
 }
 
-/* ---- SUBSCRIBE's other lists
- * -------------------------------------------------- */
+/* ---- SUBSCRIBE's other lists -------------------------------------------- */
 
 static int validate_groups(
     const char *role,

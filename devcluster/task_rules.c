@@ -18,8 +18,7 @@
 #define EXECUTOR_MIN_CPUS_MILLI 10
 #define EXECUTOR_MIN_MEM_MILLI  32000
 
-/* ---- commands and environment
- * ---------------------------------------------------- */
+/* ---- commands and environment ------------------------------------------- */
 
 static int environment_validate(const Mesos__V1__Environment *env,
                                 struct err *err)
@@ -54,8 +53,7 @@ static int command_validate(const Mesos__V1__CommandInfo *command,
     return command ? environment_validate(command->environment, err) : 0;
 }
 
-/* ---- checks
- * -------------------------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------- */
 
 static int not_negative(bool has, double value, const char *name,
                         struct err *err)
@@ -177,8 +175,7 @@ static int health_validate(const Mesos__V1__HealthCheck *h, struct err *err)
                         "timeout_seconds", err);
 }
 
-/* ---- containers
- * ------------------------------------------------------------------------ */
+/* ---- containers --------------------------------------------------------- */
 
 static int volume_validate(const Mesos__V1__Volume *volume, struct err *err)
 {
@@ -267,9 +264,7 @@ static int single_task_validate(const Mesos__V1__TaskInfo *task,
     return 0;
 }
 
-/* ---- resources
- * ---------------------------------------------------------------------------
- */
+/* ---- resources ---------------------------------------------------------- */
 
 static int resources_rules(Mesos__V1__Resource *const *list, size_t count,
                            struct err *err)
@@ -355,9 +350,7 @@ int task_validate(const Mesos__V1__TaskInfo *task, bool in_group,
     return limits_validate(task, err);
 }
 
-/* ---- executors
- * -----------------------------------------------------------------------------
- */
+/* ---- executors ---------------------------------------------------------- */
 
 static int executor_resources_validate(const Mesos__V1__ExecutorInfo *executor,
                                        struct err *err)
@@ -475,9 +468,7 @@ bool executor_same(const Mesos__V1__ExecutorInfo *a,
     return resources_equal(x, y) && wire_equal(&c->base, &d->base);
 }
 
-/* ---- groups
- * ----------------------------------------------------------------------------------
- */
+/* ---- groups ------------------------------------------------------------- */
 
 static bool is_countable(const Mesos__V1__Resource *r, const void *arg UNUSED)
 {

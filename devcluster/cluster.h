@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cluster - one master and its agents in this process, wired together
+ *
+ * Gives the core its inputs with the time they happen at, and carries its
+ * outputs out in order: events to streams, messages to agents, the registry to
+ * disk.  An agent can be cut off, hung, killed and brought back on command.
+ *
+ * On disk, below the work directory: master/registry.json (the agents a master
+ * must remember), master/ports.json (so that a restart listens where it did),
+ * agent-N/ (agent.h).
+ */
+#ifndef REEVE_DEVCLUSTER_CLUSTER_H
+#define REEVE_DEVCLUSTER_CLUSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cluster;
+struct err;
+struct json_t;
+struct loop;
+struct master;
+
+/* Strings are copied.  In agent_* texts "{n}" stands for the agent's number. */
+struct cluster_config {
+    const char *address; /* listened on and announced */
+    int port;            /* 0: that of last time if possible, or any free */
+    const char *work_dir;
+    size_t agents;
+    const char *agent_resources; /* ports are added when it names none */
+    const char *agent_attributes;
+    const char *agent_hostname;
+    bool switch_user;
+    int64_t allocation_interval_ms;
+    int64_t heartbeat_interval_ms;
+    int64_t agent_ping_timeout_ms;
+    int max_agent_ping_timeouts;
+    int64_t agent_reregister_timeout_ms;
+    int64_t offer_timeout_ms;
+    int64_t resend_ms;
+    int64_t recovery_wait_ms;
+};
+
+/* Starts everything.  ERR_EXISTS: the port is taken, or the work directory is
+ * used by another process; ERR_IO: it cannot be written. */
+struct cluster *cluster_new(struct loop *loop,
+                            const struct cluster_config *config,
+                            struct err *err);
+/* Tasks stay alive. */
+void cluster_destroy(struct cluster **cluster);
+int cluster_port(const struct cluster *cluster);
+const char *cluster_address(const struct cluster *cluster);
+
+/* The core, with its time set to now. */
+struct master *cluster_master(struct cluster *cluster);
+/* Carries out what the core asks for; after every input. */
+void cluster_flush(struct cluster *cluster);
+
+/* ---- faults ------------------------------------------------------------- */
+size_t cluster_agents(const struct cluster *cluster);
+enum cluster_fault {
+    CLUSTER_PARTITION,  /* the link breaks; the agent and its tasks live on */
+    CLUSTER_HANG,       /* the link stays, but nothing is read or said */
+    CLUSTER_KILL,       /* the agent process ends; its tasks live on */
+    CLUSTER_RETURN,     /* undoes the above */
+    CLUSTER_UNREGISTER, /* the agent leaves for good, in good order */
+};
+/* ERR_NOT_FOUND: no such agent; ERR_NOOP: it is so already. */
+int cluster_agent_fault(struct cluster *cluster, size_t number,
+                        enum cluster_fault fault, struct err *err);
+/* {"agents":[{"number":0,"id":…,"state":"up"|"partitioned"|"hung"|"killed"}]}
+ */
+struct json_t *cluster_status(const struct cluster *cluster);
+
+#endif

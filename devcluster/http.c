@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http - see http.h */
+#include "devcluster/http.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "devcluster/cluster.h"
+#include "devcluster/http_control.h"
+#include "devcluster/http_rules.h"
+#include "devcluster/master.h"
+#include "devcluster/msg.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/id.h"
+#include "lib/base/log.h"
+#include "lib/http/recordio.h"
+#include "lib/httpd/httpd.h"
+
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+
+/* One subscription's reply. */
+struct stream {
+    uint64_t id;
+    struct http *http;
+    struct httpd_stream *body;
+    bool json;
+    UT_hash_handle hh;
+};
+
+struct http {
+    struct cluster *cluster;
+    struct httpd *httpd;
+    struct stream *streams;
+    uint64_t next_stream;
+    bool closing;
+};
+
+/* ---- replies ------------------------------------------------------------ */
+
+static void reply_text(struct httpd_request *request, int status,
+                       const char *text, const char *const *headers)
+{
+    httpd_reply(request, status, *text ? TEXT_PLAIN : NULL, text, strlen(text),
+                headers);
+}
+
+static void reply_json(struct httpd_request *request, json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    const char *jsonp = httpd_query(request, "jsonp");
+
+    json_decref(json);
+    if (text && jsonp) {
+        char *wrapped = xasprintf("%s(%s);", jsonp, text);
+
+        httpd_reply(request, 200, "text/javascript", wrapped, strlen(wrapped),
+                    NULL);
+        free(wrapped);
+    } else if (text) {
+        httpd_reply(request, 200, HTTP_JSON, text, strlen(text), NULL);
+    } else {
+        reply_text(request, 500, "the answer cannot be written as JSON", NULL);
+    }
+    free(text);
+}
+
+static struct http_given given_of(struct httpd_request *request)
+{
+    struct http_given given = {
+        .method = httpd_method(request),
+        .content_type = httpd_header(request, "Content-Type"),
+        .accept = httpd_header(request, "Accept"),
+        .stream_id = httpd_header(request, "Mesos-Stream-Id"),
+    };
+
+    given.body = httpd_body(request, &given.body_len);
+    return given;
+}
+
+static void reply_refusal(struct httpd_request *request,
+                          const struct http_refusal *refusal)
+{
+    static const char *const allow[] = {"Allow: POST", NULL};
+
+    reply_text(request, refusal->status, refusal->text,
+               refusal->status == 405 ? allow : NULL);
+}
+
+/* ---- streams ------------------------------------------------------------ */
+
+static struct stream *find_stream(const struct http *http, uint64_t id)
+{
+    struct stream *stream;
+
+    HASH_FIND(hh, http->streams, &id, sizeof id, stream);
+    return stream;
+}
+
+static void on_stream_closed(void *self)
+{
+    struct stream *stream = self;
+    struct http *http = stream->http;
+
+    HASH_DEL(http->streams, stream);
+    if (!http->closing) {
+        master_stream_closed(cluster_master(http->cluster), stream->id);
+        cluster_flush(http->cluster);
+    }
+    free(stream);
+}
+
+static void subscribe(struct http *http, struct httpd_request *request,
+                      const Mesos__V1__Scheduler__Call *call)
+{
+    struct stream *stream = xcalloc(1, sizeof *stream);
+    char id[UUID_TEXT_SIZE];
+    AUTO_FREE char *header = NULL;
+
+    uuid_new(id);
+    header = xasprintf("Mesos-Stream-Id: %s", id);
+    const char *const headers[] = {header, NULL};
+    stream->id = ++http->next_stream;
+    stream->http = http;
+    stream->json =
+        http_accepted(httpd_header(request, "Accept")) == HTTP_AS_JSON;
+    HASH_ADD(hh, http->streams, id, sizeof stream->id, stream);
+    stream->body = httpd_stream_start(request, 200,
+                                      stream->json ? HTTP_JSON : HTTP_PROTOBUF,
+                                      headers, on_stream_closed, stream);
+    log_info("subscribe", "framework=%s name=%s stream=%llu",
+             *ID_OF(call->framework_id) ? call->framework_id->value : "new",
+             log_q(call->subscribe->framework_info->name),
+             (unsigned long long)stream->id);
+    master_subscribe(cluster_master(http->cluster), stream->id, id, call);
+    cluster_flush(http->cluster);
+}
+
+static void encode_event(const struct stream *stream,
+                         const ProtobufCMessage *event, struct buf *out)
+{
+    AUTO_BUF struct buf bytes = {0};
+
+    if (stream->json) {
+        json_t *json = wire_to_json(event, WIRE_JSON_DEFAULTS);
+        char *text = json_dumps(json, JSON_COMPACT);
+
+        buf_add_str(&bytes, str_or_empty(text));
+        free(text);
+        json_decref(json);
+    } else {
+        wire_encode(event, &bytes);
+    }
+    recordio_encode(bytes.data, bytes.len, out);
+}
+
+void http_output(struct http *http, const struct master_out *out)
+{
+    struct stream *stream = find_stream(http, out->to);
+    AUTO_BUF struct buf record = {0};
+    struct err err;
+
+    /* It closed meanwhile; the core knows or is about to. */
+    if (!stream || !stream->body)
+        return;
+    if (out->kind == MASTER_OUT_CLOSE) {
+        httpd_stream_close(&stream->body);
+        return;
+    }
+    encode_event(stream, out->message, &record);
+    if (httpd_stream_send(stream->body, record.data, record.len, &err) < 0) {
+        log_odd("stream_overrun", "stream=%llu error=%s",
+                (unsigned long long)stream->id, log_q(err.text));
+        httpd_stream_abort(&stream->body);
+    }
+}
+
+size_t http_streams(const struct http *http)
+{
+    return HASH_COUNT(http->streams);
+}
+
+/* ---- POST endpoints ----------------------------------------------------- */
+
+static void handle_scheduler(struct http *http, struct httpd_request *request)
+{
+    struct http_given given = given_of(request);
+    struct http_refusal refusal = {0};
+    struct master_reply reply = {0};
+    AUTO_MESSAGE Mesos__V1__Scheduler__Call *call =
+        http_scheduler_call(&given, &refusal);
+
+    if (!call) {
+        reply_refusal(request, &refusal);
+        return;
+    }
+    if (call->type == MESOS__V1__SCHEDULER__CALL__TYPE__SUBSCRIBE) {
+        subscribe(http, request, call);
+        return;
+    }
+    master_call(cluster_master(http->cluster), given.stream_id, call, &reply);
+    cluster_flush(http->cluster);
+    reply_text(request, reply.status, reply.text, NULL);
+}
+
+static void reply_response(struct httpd_request *request,
+                           const Mesos__V1__Master__Response *response)
+{
+    AUTO_BUF struct buf bytes = {0};
+
+    if (http_accepted(httpd_header(request, "Accept")) == HTTP_AS_JSON) {
+        reply_json(request, wire_to_json(&response->base, WIRE_JSON_DEFAULTS));
+        return;
+    }
+    wire_encode(&response->base, &bytes);
+    httpd_reply(request, 200, HTTP_PROTOBUF, bytes.data, bytes.len, NULL);
+}
+
+static void handle_operator(struct http *http, struct httpd_request *request)
+{
+    struct http_given given = given_of(request);
+    struct http_refusal refusal = {0};
+    struct master_reply reply = {0};
+    AUTO_MESSAGE Mesos__V1__Master__Call *call = NULL;
+    AUTO_MESSAGE Mesos__V1__Master__Response *response = NULL;
+
+    if (!str_eq(given.method, "POST")) {
+        refusal.status = 405;
+        snprintf(refusal.text, sizeof refusal.text,
+                 "405 Method Not Allowed. Expecting one of { 'POST' }, but "
+                 "received '%s'.",
+                 given.method);
+    } else {
+        call = (void *)http_decode(&given, &mesos__v1__master__call__descriptor,
+                                   &refusal);
+    }
+    if (!call) {
+        reply_refusal(request, &refusal);
+        return;
+    }
+    if (http_accepted(given.accept) == HTTP_NEITHER) {
+        reply_text(request, 406,
+                   "Expecting 'Accept' to allow application/json or "
+                   "application/x-protobuf",
+                   NULL);
+        return;
+    }
+    master_operate(cluster_master(http->cluster), call, &reply, &response);
+    cluster_flush(http->cluster);
+    if (response)
+        reply_response(request, response);
+    else
+        reply_text(request, reply.status, reply.text, NULL);
+}
+
+/* ---- plain endpoints ---------------------------------------------------- */
+
+static void get_health(struct http *http UNUSED, struct httpd_request *request)
+{
+    httpd_reply(request, 200, NULL, "", 0, NULL);
+}
+
+static void get_redirect(struct http *http, struct httpd_request *request)
+{
+    AUTO_FREE char *location = xasprintf(
+        "Location: //%s:%d", cluster_address(http->cluster), http_port(http));
+    const char *const headers[] = {location, NULL};
+
+    httpd_reply(request, 307, NULL, "", 0, headers);
+}
+
+static void get_state(struct http *http, struct httpd_request *request)
+{
+    reply_json(request, master_json_state(cluster_master(http->cluster)));
+}
+
+static void get_summary(struct http *http, struct httpd_request *request)
+{
+    reply_json(request,
+               master_json_state_summary(cluster_master(http->cluster)));
+}
+
+static void get_slaves(struct http *http, struct httpd_request *request)
+{
+    reply_json(request, master_json_slaves(cluster_master(http->cluster),
+                                           httpd_query(request, "slave_id")));
+}
+
+static void get_frameworks(struct http *http, struct httpd_request *request)
+{
+    reply_json(request,
+               master_json_frameworks(cluster_master(http->cluster),
+                                      httpd_query(request, "framework_id")));
+}
+
+static void get_tasks(struct http *http, struct httpd_request *request)
+{
+    const char *limit = httpd_query(request, "limit");
+    const char *offset = httpd_query(request, "offset");
+    struct master_task_query query = {
+        .limit = 100,
+        .ascending = str_eq(httpd_query(request, "order"), "asc"),
+        .framework_id = httpd_query(request, "framework_id"),
+        .task_id = httpd_query(request, "task_id"),
+    };
+
+    if ((limit && !parse_i64(limit, &query.limit)) ||
+        (offset && !parse_i64(offset, &query.offset))) {
+        reply_text(request, 400, "'limit' and 'offset' must be numbers", NULL);
+        return;
+    }
+    reply_json(request,
+               master_json_tasks(cluster_master(http->cluster), &query));
+}
+
+static void get_roles(struct http *http, struct httpd_request *request)
+{
+    reply_json(request, master_json_roles(cluster_master(http->cluster)));
+}
+
+static void get_flags(struct http *http, struct httpd_request *request)
+{
+    reply_json(request, master_json_flags(cluster_master(http->cluster)));
+}
+
+static void get_version(struct http *http, struct httpd_request *request)
+{
+    reply_json(request, master_json_version(cluster_master(http->cluster)));
+}
+
+static void get_metrics(struct http *http, struct httpd_request *request)
+{
+    reply_json(request, master_json_metrics(cluster_master(http->cluster)));
+}
+
+static void handle_control(struct http *http, struct httpd_request *request)
+{
+    http_control(http->cluster, request);
+}
+
+static const char *const routes[] = {
+    "/api/v1/scheduler",
+    "/api/v1",
+    "/health",
+    "/redirect",
+    "/state",
+    "/slaves",
+    "/version",
+    "/metrics/snapshot",
+    "/state-summary",
+    "/tasks",
+    "/roles",
+    "/flags",
+    "/frameworks",
+    "/devcluster",
+};
+static void (*const handlers[])(struct http *, struct httpd_request *) = {
+    handle_scheduler, handle_operator, get_health,  get_redirect,
+    get_state,        get_slaves,      get_version, get_metrics,
+    get_summary,      get_tasks,       get_roles,   get_flags,
+    get_frameworks,   handle_control,
+};
+_Static_assert(ARRAY_LEN(routes) == ARRAY_LEN(handlers), "one each");
+
+static void on_request(void *self, struct httpd_request *request)
+{
+    struct http *http = self;
+    int route = http_route(routes, ARRAY_LEN(routes), httpd_path(request));
+
+    if (route < 0)
+        reply_text(request, 404, "404 Not Found.", NULL);
+    else
+        handlers[route](http, request);
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+struct http *http_new(struct loop *loop, const struct http_settings *settings,
+                      struct cluster *cluster, struct err *err)
+{
+    struct http *http = xcalloc(1, sizeof *http);
+    struct httpd_config config = {.address = settings->address,
+                                  .port = settings->port};
+
+    http->cluster = cluster;
+    http->httpd = httpd_new(loop, &config, on_request, http, err);
+    if (!http->httpd) {
+        free(http);
+        return NULL;
+    }
+    return http;
+}
+
+void http_destroy(struct http **http)
+{
+    struct stream *stream, *next;
+
+    if (!*http)
+        return;
+    (*http)->closing = true;
+    /* Cuts the streams; none of them tells us any more. */
+    httpd_destroy(&(*http)->httpd);
+    HASH_ITER(hh, (*http)->streams, stream, next)
+    {
+        HASH_DEL((*http)->streams, stream);
+        free(stream);
+    }
+    free(*http);
+    *http = NULL;
+}
+
+int http_port(const struct http *http)
+{
+    return httpd_port(http->httpd);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http - the master's HTTP endpoints: scheduler API, operator API, plain GETs
+ *
+ * A shell around the core: turns requests into inputs and outputs into streams.
+ * The event of a call may go out before the call's own reply, as with a real
+ * master.
+ */
+#ifndef REEVE_DEVCLUSTER_HTTP_H
+#define REEVE_DEVCLUSTER_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cluster;
+struct err;
+struct http;
+struct loop;
+struct master_out;
+
+struct http_settings {
+    const char *address;
+    int port; /* 0: any free one */
+};
+/* ERR_EXISTS: the port is taken. */
+struct http *http_new(struct loop *loop, const struct http_settings *settings,
+                      struct cluster *cluster, struct err *err);
+/* Streams are cut. */
+void http_destroy(struct http **http);
+int http_port(const struct http *http);
+
+/* MASTER_OUT_EVENT and MASTER_OUT_CLOSE. */
+void http_output(struct http *http, const struct master_out *out);
+size_t http_streams(const struct http *http);
+
+#endif

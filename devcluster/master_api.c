@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* master_api - what operators may do: reservations, volumes, agents, teardown
+ *
+ * Operators work on resources that nobody uses: outstanding offers are
+ * rescinded, one by one, until what they need is free.
+ */
+#include "devcluster/master_api.h"
+
+#include <string.h>
+
+#define M_CALL(name) MESOS__V1__MASTER__CALL__TYPE__##name
+
+/* Rescinded for an operator, an offer comes back with the default filter. */
+#define RESCIND_FILTER_MS 5000
+
+/* ---- reservations and volumes ------------------------------------------- */
+
+/* Makes room for op; false when all that is not used is not enough. */
+static bool make_room(struct master *m, struct magent *agent,
+                      const Mesos__V1__Offer__Operation *op, struct err *err)
+{
+    for (;;) {
+        AUTO(resources) struct resources *trial = resources_dup(agent->free);
+        struct moffer *offer = agent->offers;
+
+        if (resources_apply(trial, op, err) == 0)
+            return true;
+        if (!offer)
+            return false;
+        filter_add(m, agent, offer->framework, offer->role, offer->pool,
+                   RESCIND_FILTER_MS);
+        offer_withdraw(m, offer, true);
+    }
+}
+
+static void forget_copies(struct magent *agent,
+                          const Mesos__V1__Offer__Operation *op)
+{
+    for (size_t i = 0; op->destroy && i < op->destroy->n_volumes; i++) {
+        while (resource_is_shared(op->destroy->volumes[i]) &&
+               resources_contains(agent->free, op->destroy->volumes[i]))
+            resources_subtract(agent->free, op->destroy->volumes[i], NULL);
+    }
+}
+
+static void operate_on(struct master *m, const char *agent_id,
+                       Mesos__V1__Offer__Operation *op,
+                       struct master_reply *reply)
+{
+    struct magent *agent = find_agent(m, agent_id);
+    struct err err;
+
+    if (!agent) {
+        reply_set(reply, 400, "No agent found with specified ID");
+        return;
+    }
+    if (operation_normalize(op, NULL, &err) < 0 ||
+        operation_validate(NULL, agent, op, &err) < 0) {
+        reply_set(reply, 400, "Invalid %s operation: %s",
+                  operation_name((int)op->type), err.text);
+        return;
+    }
+    if (!agent->link) {
+        reply_set(reply, 503, "Agent %s is disconnected", agent->id);
+        return;
+    }
+    if (!make_room(m, agent, op, &err)) {
+        reply_set(reply, 409, "Invalid %s operation: %s",
+                  operation_name((int)op->type), err.text);
+        return;
+    }
+    ASSERT(resources_apply(agent->free, op, NULL) == 0);
+    agent_count_totals(m, agent, -1);
+    if (resources_apply(agent->total, op, NULL) < 0)
+        note(m, "event=total_mismatch agent=%s", agent->id);
+    agent_count_totals(m, agent, 1);
+    forget_copies(agent, op);
+    agent_changed(agent);
+    operation_start(m, NULL, agent, op, NULL);
+    reply_set(reply, 202, "%s", "");
+}
+
+/* Borrows the lists of the call for one operation. */
+static void operate(struct master *m, const Mesos__V1__Master__Call *call,
+                    struct master_reply *reply)
+{
+    AUTO_MESSAGE Mesos__V1__Offer__Operation *op =
+        MSG_NEW(mesos__v1__offer__operation);
+    const char *agent_id = "";
+
+    if (call->reserve_resources) {
+        const Mesos__V1__Master__Call__ReserveResources *r =
+            call->reserve_resources;
+
+        agent_id = r->agent_id->value;
+        if (r->n_source) {
+            reply_set(reply, 501,
+                      "RESERVE_RESOURCES with 'source' is not "
+                      "implemented by this cluster");
+            return;
+        }
+        MSG_SET(op, type, OP(RESERVE));
+        op->reserve = MSG_NEW(mesos__v1__offer__operation__reserve);
+        msg_copy_resources(r->resources, r->n_resources,
+                           &op->reserve->resources, &op->reserve->n_resources);
+    } else if (call->unreserve_resources) {
+        agent_id = call->unreserve_resources->agent_id->value;
+        MSG_SET(op, type, OP(UNRESERVE));
+        op->unreserve = MSG_NEW(mesos__v1__offer__operation__unreserve);
+        msg_copy_resources(call->unreserve_resources->resources,
+                           call->unreserve_resources->n_resources,
+                           &op->unreserve->resources,
+                           &op->unreserve->n_resources);
+    } else if (call->create_volumes) {
+        agent_id = call->create_volumes->agent_id->value;
+        MSG_SET(op, type, OP(CREATE));
+        op->create = MSG_NEW(mesos__v1__offer__operation__create);
+        msg_copy_resources(call->create_volumes->volumes,
+                           call->create_volumes->n_volumes,
+                           &op->create->volumes, &op->create->n_volumes);
+    } else if (call->destroy_volumes) {
+        agent_id = call->destroy_volumes->agent_id->value;
+        MSG_SET(op, type, OP(DESTROY));
+        op->destroy = MSG_NEW(mesos__v1__offer__operation__destroy);
+        msg_copy_resources(call->destroy_volumes->volumes,
+                           call->destroy_volumes->n_volumes,
+                           &op->destroy->volumes, &op->destroy->n_volumes);
+    }
+    operate_on(m, agent_id, op, reply);
+}
+
+/* ---- agents and frameworks ---------------------------------------------- */
+
+static void teardown(struct master *m, const Mesos__V1__Master__Call *call,
+                     struct master_reply *reply)
+{
+    struct framework *fw =
+        find_framework(m, call->teardown->framework_id->value);
+
+    if (!fw) {
+        reply_set(reply, 400, "No framework found with ID %s",
+                  call->teardown->framework_id->value);
+        return;
+    }
+    framework_remove(m, fw);
+    reply_set(reply, 200, "%s", "");
+}
+
+static void mark_gone(struct master *m, const Mesos__V1__Master__Call *call,
+                      struct master_reply *reply)
+{
+    agent_mark_gone(m, call->mark_agent_gone->agent_id->value, reply);
+}
+
+static void deactivate(struct master *m, const Mesos__V1__Master__Call *call,
+                       struct master_reply *reply)
+{
+    const char *id = call->deactivate_agent->agent_id->value;
+    struct magent *agent = find_agent(m, id);
+    struct absent_agent *absent = find_absent(m, id);
+
+    if (!agent && !absent) {
+        reply_set(reply, 404, "Agent '%s' not found", id);
+        return;
+    }
+    if (agent)
+        agent->deactivated = true;
+    else
+        absent->deactivated = true;
+    save_registry(m);
+    if (agent)
+        agent_offers_withdraw(m, agent);
+    reply_set(reply, 200, "%s", "");
+}
+
+static void reactivate(struct master *m, const Mesos__V1__Master__Call *call,
+                       struct master_reply *reply)
+{
+    const char *id = call->reactivate_agent->agent_id->value;
+    struct magent *agent = find_agent(m, id);
+    struct absent_agent *absent = find_absent(m, id);
+
+    if (!agent && !absent) {
+        reply_set(reply, 404, "Agent '%s' not found", id);
+        return;
+    }
+    if (!(agent ? agent->deactivated : absent->deactivated)) {
+        reply_set(reply, 400, "Agent is not deactivated");
+        return;
+    }
+    if (agent)
+        agent->deactivated = false;
+    else
+        absent->deactivated = false;
+    save_registry(m);
+    m->allocate_soon = true;
+    reply_set(reply, 200, "%s", "");
+}
+
+/* part: does the call carry what it needs? */
+static const struct {
+    int type;
+    size_t part; /* offset of its message in the call */
+    void (*handle)(struct master *m, const Mesos__V1__Master__Call *call,
+                   struct master_reply *reply);
+} verbs[] = {
+    {M_CALL(RESERVE_RESOURCES),
+     offsetof(Mesos__V1__Master__Call, reserve_resources), operate},
+    {M_CALL(UNRESERVE_RESOURCES),
+     offsetof(Mesos__V1__Master__Call, unreserve_resources), operate},
+    {M_CALL(CREATE_VOLUMES), offsetof(Mesos__V1__Master__Call, create_volumes),
+     operate},
+    {M_CALL(DESTROY_VOLUMES),
+     offsetof(Mesos__V1__Master__Call, destroy_volumes), operate},
+    {M_CALL(TEARDOWN), offsetof(Mesos__V1__Master__Call, teardown), teardown},
+    {M_CALL(MARK_AGENT_GONE),
+     offsetof(Mesos__V1__Master__Call, mark_agent_gone), mark_gone},
+    {M_CALL(DEACTIVATE_AGENT),
+     offsetof(Mesos__V1__Master__Call, deactivate_agent), deactivate},
+    {M_CALL(REACTIVATE_AGENT),
+     offsetof(Mesos__V1__Master__Call, reactivate_agent), reactivate},
+};
+
+static bool run_verb(struct master *m, const Mesos__V1__Master__Call *call,
+                     const char *name, struct master_reply *reply)
+{
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        const void *part;
+
+        if (verbs[i].type != (int)call->type)
+            continue;
+        memcpy(&part, (const char *)call + verbs[i].part, sizeof part);
+        if (part) {
+            verbs[i].handle(m, call, reply);
+        } else {
+            char lower[64] = "";
+
+            for (size_t k = 0; name[k] && k < sizeof lower - 1; k++)
+                lower[k] = (char)(name[k] == '_' ? '_' : name[k] | 0x20);
+            reply_set(reply, 400,
+                      "Failed to validate master::Call: Expecting '%s' to be "
+                      "present",
+                      lower);
+        }
+        return true;
+    }
+    return false;
+}
+
+void master_operate(struct master *m, const Mesos__V1__Master__Call *call,
+                    struct master_reply *reply,
+                    Mesos__V1__Master__Response **response)
+{
+    const char *name =
+        call->has_type
+            ? wire_enum_name(&mesos__v1__master__call__type__descriptor,
+                             (int)call->type)
+            : NULL;
+
+    *response = NULL;
+    if (!name) {
+        reply_set(reply, 400,
+                  "Failed to validate master::Call: Expecting 'type' to be "
+                  "present");
+        return;
+    }
+    *response = api_get(m, (int)call->type);
+    if (*response)
+        reply_set(reply, 200, "%s", "");
+    else if (!run_verb(m, call, name, reply))
+        reply_set(reply, 501, "%s is not implemented by this cluster", name);
+}

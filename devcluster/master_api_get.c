@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* master_api_get - the GET_* answers of POST /api/v1 */
+#include <string.h>
+
+#include "devcluster/master_api.h"
+#include "devcluster/master_views.h"
+
+#define M_CALL(name)   MESOS__V1__MASTER__CALL__TYPE__##name
+#define ANSWER(name)   MESOS__V1__MASTER__RESPONSE__TYPE__##name
+#define RESPONSE       Mesos__V1__Master__Response
+#define GET_TASKS      Mesos__V1__Master__Response__GetTasks
+#define GET_AGENTS     Mesos__V1__Master__Response__GetAgents
+#define GET_FRAMEWORKS Mesos__V1__Master__Response__GetFrameworks
+#define GET_EXECUTORS  Mesos__V1__Master__Response__GetExecutors
+
+/* Copies in the format that operators get. */
+static void put_resources(const struct resources *r,
+                          Mesos__V1__Resource ***list, size_t *count)
+{
+    resources_to(r, list, count);
+    for (size_t i = 0; i < *count; i++)
+        resource_to_endpoint_format((*list)[i]);
+}
+
+/* ---- tasks, executors --------------------------------------------------- */
+
+static GET_TASKS *get_tasks(const struct master *m)
+{
+    GET_TASKS *out = MSG_NEW(mesos__v1__master__response__get_tasks);
+    struct framework *fw, *next;
+    struct mtask *task, *next_task;
+
+    HASH_ITER(hh, m->frameworks, fw, next)
+    {
+        HASH_ITER(hh, fw->tasks, task, next_task)
+        MSG_PUSH(out->tasks, out->n_tasks, MSG_DUP(task->msg));
+        HASH_ITER(hh, fw->unreachable, task, next_task)
+        MSG_PUSH(out->unreachable_tasks, out->n_unreachable_tasks,
+                 MSG_DUP(task->msg));
+        DL_FOREACH(fw->done, task)
+        MSG_PUSH(out->completed_tasks, out->n_completed_tasks,
+                 MSG_DUP(task->msg));
+    }
+    DL_FOREACH(m->completed, fw)
+    {
+        DL_FOREACH(fw->done, task)
+        MSG_PUSH(out->completed_tasks, out->n_completed_tasks,
+                 MSG_DUP(task->msg));
+    }
+    return out;
+}
+
+static GET_EXECUTORS *get_executors(const struct master *m)
+{
+    GET_EXECUTORS *out = MSG_NEW(mesos__v1__master__response__get_executors);
+    struct magent *agent, *next;
+
+    HASH_ITER(hh, m->agents, agent, next)
+    {
+        const struct mexecutor *executor;
+
+        DL_FOREACH(agent->executors, executor)
+        {
+            Mesos__V1__Master__Response__GetExecutors__Executor *one =
+                MSG_NEW(mesos__v1__master__response__get_executors__executor);
+
+            one->executor_info = MSG_DUP(executor->info);
+            one->agent_id = msg_agent_id(agent->id);
+            MSG_PUSH(out->executors, out->n_executors, one);
+        }
+    }
+    return out;
+}
+
+/* ---- agents ------------------------------------------------------------- */
+
+static Mesos__V1__Master__Response__GetAgents__Agent *
+agent_message(const struct magent *agent)
+{
+    Mesos__V1__Master__Response__GetAgents__Agent *out =
+        MSG_NEW(mesos__v1__master__response__get_agents__agent);
+    AUTO(resources) struct resources *used = agent_used(agent, NULL);
+    AUTO(resources) struct resources *offered = agent_offered(agent);
+
+    out->agent_info = MSG_DUP(agent->info);
+    out->active = agent->link && !agent->deactivated;
+    MSG_SET(out, deactivated, agent->deactivated);
+    out->version = xstrdup(agent->software);
+    out->pid = xasprintf("slave(1)@%s:%d", agent->ip, agent->info->port);
+    out->registered_time = msg_time(agent->registered_us * 1000);
+    if (agent->reregistered_us)
+        out->reregistered_time = msg_time(agent->reregistered_us * 1000);
+    put_resources(agent->total, &out->total_resources, &out->n_total_resources);
+    put_resources(used, &out->allocated_resources, &out->n_allocated_resources);
+    put_resources(offered, &out->offered_resources, &out->n_offered_resources);
+    for (size_t i = 0; i < view_agent_capabilities_count; i++) {
+        Mesos__V1__AgentInfo__Capability *cap =
+            MSG_NEW(mesos__v1__agent_info__capability);
+
+        /* The list is in the order of the numbers, from 1. */
+        MSG_SET(cap, type, (Mesos__V1__AgentInfo__Capability__Type)(i + 1));
+        MSG_PUSH(out->capabilities, out->n_capabilities, cap);
+    }
+    return out;
+}
+
+static GET_AGENTS *get_agents(const struct master *m)
+{
+    GET_AGENTS *out = MSG_NEW(mesos__v1__master__response__get_agents);
+    struct magent *agent, *next;
+    struct absent_agent *absent, *next_absent;
+
+    HASH_ITER(hh, m->agents, agent, next)
+    MSG_PUSH(out->agents, out->n_agents, agent_message(agent));
+    HASH_ITER(hh, m->absent, absent, next_absent)
+    {
+        if (absent->state == REEVE__DEVCLUSTER__REGISTRY__STATE__ADMITTED)
+            MSG_PUSH(out->recovered_agents, out->n_recovered_agents,
+                     MSG_DUP(absent->info));
+    }
+    return out;
+}
+
+/* ---- frameworks --------------------------------------------------------- */
+
+static Mesos__V1__Master__Response__GetFrameworks__Framework *
+framework_message(const struct master *m, const struct framework *fw)
+{
+    Mesos__V1__Master__Response__GetFrameworks__Framework *out =
+        MSG_NEW(mesos__v1__master__response__get_frameworks__framework);
+    AUTO(resources) struct resources *used = resources_new();
+    AUTO(resources) struct resources *offered = resources_new();
+    struct magent *agent, *next;
+    const struct moffer *offer;
+
+    HASH_ITER(hh, m->agents, agent, next)
+    {
+        AUTO(resources) struct resources *part = agent_used(agent, fw);
+
+        resources_add_all(used, part);
+    }
+    out->framework_info = MSG_DUP(fw->info);
+    out->active = out->connected = fw->stream != 0;
+    out->recovered = fw->recovered;
+    out->registered_time = msg_time(fw->registered_us * 1000);
+    if (fw->reregistered_us)
+        out->reregistered_time = msg_time(fw->reregistered_us * 1000);
+    if (fw->unregistered_us)
+        out->unregistered_time = msg_time(fw->unregistered_us * 1000);
+    DL_FOREACH2(fw->offers, offer, fw_next)
+    {
+        MSG_PUSH(out->offers, out->n_offers, offer_message(m, offer));
+        resources_add_all(offered, offer->pool);
+    }
+    put_resources(used, &out->allocated_resources, &out->n_allocated_resources);
+    put_resources(offered, &out->offered_resources, &out->n_offered_resources);
+    if (fw->constraints)
+        out->offer_constraints = MSG_DUP(fw->constraints);
+    return out;
+}
+
+static GET_FRAMEWORKS *get_frameworks(const struct master *m)
+{
+    GET_FRAMEWORKS *out = MSG_NEW(mesos__v1__master__response__get_frameworks);
+    struct framework *fw, *next;
+
+    HASH_ITER(hh, m->frameworks, fw, next)
+    MSG_PUSH(out->frameworks, out->n_frameworks, framework_message(m, fw));
+    DL_FOREACH(m->completed, fw)
+    MSG_PUSH(out->completed_frameworks, out->n_completed_frameworks,
+             framework_message(m, fw));
+    return out;
+}
+
+/* ---- the rest ----------------------------------------------------------- */
+
+static void answer_state(const struct master *m, RESPONSE *out)
+{
+    MSG_SET(out, type, ANSWER(GET_STATE));
+    out->get_state = MSG_NEW(mesos__v1__master__response__get_state);
+    out->get_state->get_tasks = get_tasks(m);
+    out->get_state->get_executors = get_executors(m);
+    out->get_state->get_frameworks = get_frameworks(m);
+    out->get_state->get_agents = get_agents(m);
+}
+
+static void answer_tasks(const struct master *m, RESPONSE *out)
+{
+    MSG_SET(out, type, ANSWER(GET_TASKS));
+    out->get_tasks = get_tasks(m);
+}
+
+static void answer_executors(const struct master *m, RESPONSE *out)
+{
+    MSG_SET(out, type, ANSWER(GET_EXECUTORS));
+    out->get_executors = get_executors(m);
+}
+
+static void answer_agents(const struct master *m, RESPONSE *out)
+{
+    MSG_SET(out, type, ANSWER(GET_AGENTS));
+    out->get_agents = get_agents(m);
+}
+
+static void answer_frameworks(const struct master *m, RESPONSE *out)
+{
+    MSG_SET(out, type, ANSWER(GET_FRAMEWORKS));
+    out->get_frameworks = get_frameworks(m);
+}
+
+static void answer_operations(const struct master *m, RESPONSE *out)
+{
+    struct moperation *op, *next;
+
+    MSG_SET(out, type, ANSWER(GET_OPERATIONS));
+    out->get_operations = MSG_NEW(mesos__v1__master__response__get_operations);
+    HASH_ITER(hh, m->operations, op, next)
+    MSG_PUSH(out->get_operations->operations, out->get_operations->n_operations,
+             MSG_DUP(op->msg));
+}
+
+static void answer_health(const struct master *m UNUSED, RESPONSE *out)
+{
+    MSG_SET(out, type, ANSWER(GET_HEALTH));
+    out->get_health = MSG_NEW(mesos__v1__master__response__get_health);
+    out->get_health->healthy = 1;
+}
+
+static void answer_version(const struct master *m UNUSED, RESPONSE *out)
+{
+    MSG_SET(out, type, ANSWER(GET_VERSION));
+    out->get_version = MSG_NEW(mesos__v1__master__response__get_version);
+    out->get_version->version_info = MSG_NEW(mesos__v1__version_info);
+    out->get_version->version_info->version = xstrdup(MASTER_VERSION);
+}
+
+static void answer_master(const struct master *m, RESPONSE *out)
+{
+    MSG_SET(out, type, ANSWER(GET_MASTER));
+    out->get_master = MSG_NEW(mesos__v1__master__response__get_master);
+    out->get_master->master_info = master_info_message(m);
+    MSG_SET(out->get_master, start_time, (double)m->start_us / 1e6);
+    MSG_SET(out->get_master, elected_time, (double)m->start_us / 1e6);
+}
+
+static void answer_flags(const struct master *m, RESPONSE *out)
+{
+    json_t *whole = master_json_flags(m), *value;
+    const char *key;
+
+    MSG_SET(out, type, ANSWER(GET_FLAGS));
+    out->get_flags = MSG_NEW(mesos__v1__master__response__get_flags);
+    json_object_foreach(json_object_get(whole, "flags"), key, value)
+    {
+        Mesos__V1__Flag *flag = MSG_NEW(mesos__v1__flag);
+
+        flag->name = xstrdup(key);
+        flag->value = xstrdup(json_string_value(value));
+        MSG_PUSH(out->get_flags->flags, out->get_flags->n_flags, flag);
+    }
+    json_decref(whole);
+}
+
+static void answer_metrics(const struct master *m, RESPONSE *out)
+{
+    json_t *whole = master_json_metrics(m), *value;
+    const char *key;
+
+    MSG_SET(out, type, ANSWER(GET_METRICS));
+    out->get_metrics = MSG_NEW(mesos__v1__master__response__get_metrics);
+    json_object_foreach(whole, key, value)
+    {
+        Mesos__V1__Metric *metric = MSG_NEW(mesos__v1__metric);
+
+        metric->name = xstrdup(key);
+        MSG_SET(metric, value, json_number_value(value));
+        MSG_PUSH(out->get_metrics->metrics, out->get_metrics->n_metrics,
+                 metric);
+    }
+    json_decref(whole);
+}
+
+static const struct {
+    int call;
+    void (*answer)(const struct master *m, RESPONSE *out);
+} answers[] = {
+    {M_CALL(GET_HEALTH), answer_health},
+    {M_CALL(GET_FLAGS), answer_flags},
+    {M_CALL(GET_VERSION), answer_version},
+    {M_CALL(GET_METRICS), answer_metrics},
+    {M_CALL(GET_STATE), answer_state},
+    {M_CALL(GET_AGENTS), answer_agents},
+    {M_CALL(GET_FRAMEWORKS), answer_frameworks},
+    {M_CALL(GET_EXECUTORS), answer_executors},
+    {M_CALL(GET_OPERATIONS), answer_operations},
+    {M_CALL(GET_TASKS), answer_tasks},
+    {M_CALL(GET_MASTER), answer_master},
+};
+
+RESPONSE *api_get(const struct master *m, int call_type)
+{
+    for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+        if (answers[i].call == call_type) {
+            RESPONSE *out = MSG_NEW(mesos__v1__master__response);
+
+            answers[i].answer(m, out);
+            return out;
+        }
+    }
+    return NULL;
+}
