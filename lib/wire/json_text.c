@@ -45,7 +45,7 @@ static void add_double(struct buf *out, double value)
     if (value < 0)
         buf_add_char(out, '-');
     shortest_digits(fabs(value), text);
-    int exponent = atoi(strchr(text, 'e') + 1);
+    int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
     int count = 0;
     for (const char *c = text; *c != 'e'; c++)
         if (*c != '.')

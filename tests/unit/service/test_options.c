@@ -10,7 +10,8 @@
 #include "lib/service/options.h"
 
 static const struct service_option table[] = {
-    {"port", OPTION_INT, "8080", "PORT", "where to listen", 1, 65535, "PORT0"},
+    {"port", OPTION_INT, "8080", "PORT", "where to listen", 1, 65535,
+     "PORT_API,PORT0"},
     {"offset", OPTION_INT, "-3", NULL, "any number", 0, 0, NULL},
     {"ratio", OPTION_DOUBLE, "0.5", NULL, "a share", 0, 0, NULL},
     {"mode", OPTION_STRING, "wal", NULL, "how", 0, 0, NULL},
@@ -64,6 +65,10 @@ static const struct {
      {"REEVE_PORT", "junk"},
      "9 -3 0.5 wal 0"},
     {"the other variable", {NULL}, {"PORT0", "31000"}, "31000 -3 0.5 wal 0"},
+    {"the first of the others that is set",
+     {NULL},
+     {"PORT0", "31000", "PORT_API", "31001"},
+     "31001 -3 0.5 wal 0"},
     {"ours beats the other variable",
      {NULL},
      {"PORT0", "31000", "REEVE_PORT", "4"},
@@ -172,8 +177,8 @@ Test(options, own_table_beats_the_common_one)
 Test(options, help_names_everything)
 {
     static const char *const wanted[] = {
-        "--port PORT",    "REEVE_PORT or PORT0", "default 8080",
-        "1 to 65535",     "where to listen",     "REEVE_PEER",
+        "--port PORT",    "REEVE_PORT or PORT_API", "default 8080",
+        "1 to 65535",     "where to listen",        "REEVE_PEER",
         "may be repeated"};
     struct options *o = options_new(table, NULL);
     AUTO_BUF struct buf text = {0};
