@@ -91,16 +91,17 @@ static Reeve__Phase *make_phase(const struct recovery_source *source,
     return phase;
 }
 
+/* Another plan works on one of these tasks: it is left to that plan. */
 static bool is_claimed(const struct recovery_source *source,
-                       const struct fact_pod *pod)
+                       const Reeve__Phase *phase)
 {
-    for (size_t i = 0; i < pod->n_tasks; i++) {
-        const Reeve__TaskRecord *info = pod->tasks[i]->info;
-        if (claims_holder(source->claims, info->pod_type, info->pod_index,
-                          info->short_name))
-            return true;
-    }
-    return false;
+    return claims_rival(source->claims, phase->steps[0], "recovery") != NULL;
+}
+
+static void free_phase(Reeve__Phase *phase)
+{
+    ProtobufCMessage *message = &phase->base;
+    wire_free(&message);
 }
 
 /* The phase that this pod instance needs; NULL: none. */
@@ -117,9 +118,13 @@ static Reeve__Phase *phase_of_pod(const struct recovery_source *source,
         any_ended = true;
         whole_pod |= is_essential(source, task);
     }
-    if (!any_ended || is_claimed(source, pod))
+    if (!any_ended)
         return NULL;
-    return make_phase(source, pod, whole_pod);
+    Reeve__Phase *phase = make_phase(source, pod, whole_pod);
+    if (!is_claimed(source, phase))
+        return phase;
+    free_phase(phase);
+    return NULL;
 }
 
 static struct need *find_needs(const struct recovery_source *source)
@@ -217,12 +222,6 @@ static void keep_decisions(Reeve__Phase *phase, const Reeve__Phase *old)
     PB_STR(phase->steps[0], forced_digest, old->steps[0]->forced_digest);
 }
 
-static void free_phase(Reeve__Phase *phase)
-{
-    ProtobufCMessage *message = &phase->base;
-    wire_free(&message);
-}
-
 /* Phases of the old record: refreshed when in need again, kept as history when
  * complete, kept while under way unless another plan took the pod over. */
 static void add_old_phases(const struct recovery_source *source,
@@ -242,10 +241,8 @@ static void add_old_phases(const struct recovery_source *source,
             continue;
         Reeve__Phase *phase = WIRE_DUP(reeve__phase, old->phases[i]);
         judge_phase(source, phase, &ignored);
-        const Reeve__Step *step = phase->steps[0];
-        const struct fact_pod *pod =
-            facts_pod(source->world->facts, step->pod_type, step->pod_index);
-        if (step->status == PLAN_COMPLETE || !is_claimed(source, pod))
+        if (phase->steps[0]->status == PLAN_COMPLETE ||
+            !is_claimed(source, phase))
             PB_ADD(plan, phases, phase);
         else
             free_phase(phase);

@@ -120,6 +120,28 @@ Test(pods, failures)
     }
 }
 
+Test(pods, a_stuck_step_does_not_keep_its_siblings_down)
+{
+    static const char steps[] = "serial\n        steps:\n"
+                                "          - default: [[main], [side]]\n";
+    AUTO_WORLD struct world w;
+    world_start(&w, "siblings", 1);
+    world_declare(&w, pod_with(two_tasks, steps));
+    world_run(&w);
+    w.never_ready = true;
+    AUTO_FREE char *changed = xstrdup(two_tasks);
+    strstr(changed, "cmd: x")[5] = 'y';
+    world_declare(&w, pod_with(changed, steps));
+    world_run(&w);
+    cr_assert_str_eq(world_steps(&w, "deploy", "hello"), "S P P P");
+    world_set_state(&w, "hello-0-side", FAILED, false);
+    w.now_ms += 100000;
+    world_run(&w);
+    cr_assert_eq(world_state(&w, "hello-0-side"), RUNNING);
+    cr_assert_str_eq(world_plan(&w, "recovery")->phases[0]->name,
+                     "hello-0:[side]");
+}
+
 static const char *goals(const char *cmd)
 {
     static char text[512];
