@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_misc - validate, version, and everything that only prints a GET */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/gateway.h"
+#include "cli/load.h"
+#include "lib/base/base.h"
+#include "lib/spec/spec.h"
+
+int cmd_version(struct cli *cli)
+{
+    (void)cli;
+    printf("reeve %s\n", REEVE_VERSION);
+    return EXIT_OK;
+}
+
+int cmd_validate(struct cli *cli)
+{
+    Reeve__ServiceSpec *spec = load_spec(cli->args[0], environ);
+
+    if (!spec)
+        return EXIT_BAD_INPUT;
+    printf("%s: service %s, %zu pods, %zu plans: good\n", cli->args[0],
+           spec->name, spec->n_pods, spec->n_plans ? spec->n_plans : 1);
+    reeve__service_spec__free_unpacked(spec, NULL);
+    return EXIT_OK;
+}
+
+static char *get_path(const struct cli *cli)
+{
+    const char *path = cli->command->path;
+    const char *hole = strstr(path, "%s");
+
+    if (!hole)
+        return xstrdup(path);
+    AUTO_FREE char *arg = gateway_quote(cli->args[0]);
+    return xasprintf("%.*s%s%s", (int)(hole - path), path, arg, hole + 2);
+}
+
+int cmd_get(struct cli *cli)
+{
+    AUTO_REPLY struct gateway_reply reply = {0};
+    AUTO_FREE char *path = get_path(cli);
+    int code = gateway_request(cli, "GET", path, NULL, &reply);
+
+    if (code != EXIT_OK)
+        return code;
+    json_t *json =
+        json_loadb(str_or_empty(reply.body), reply.len, JSON_DECODE_ANY, NULL);
+    if (json)
+        cli_print_json(json);
+    else if (reply.len)
+        puts(reply.body);
+    else
+        printf("%d\n", reply.status); /* a code is all that was said */
+    json_decref(json);
+    return EXIT_OK;
+}
+
+int cmd_state_refresh(struct cli *cli)
+{
+    AUTO_REPLY struct gateway_reply reply = {0};
+    int code = gateway_request(cli, "PUT", "/v1/state/refresh", NULL, &reply);
+
+    if (code == EXIT_OK)
+        puts(str_or_empty(reply.body));
+    return code;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* load - spec_load for people */
+#include "cli/load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "lib/base/base.h"
+#include "lib/base/err.h"
+#include "lib/spec/supported.h"
+
+#define MAX_TEXTS 20
+
+static size_t print_all(char **texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        cli_fail(EXIT_BAD_INPUT, "%s", texts[i]);
+        free(texts[i]);
+    }
+    return n;
+}
+
+Reeve__ServiceSpec *load_spec(const char *path, char **env)
+{
+    struct err err = {0};
+    char *texts[MAX_TEXTS];
+    bool is_fatal;
+    Reeve__ServiceSpec *spec = spec_load(path, (const char *const *)env, &err);
+
+    if (!spec) {
+        cli_fail(EXIT_BAD_INPUT, "%s", err.text);
+        return NULL;
+    }
+    for (size_t i = 0; i < spec->n_warnings; i++)
+        fprintf(stderr, "warning: %s\n", spec->warnings[i]);
+    size_t n = print_all(texts, spec_unsupported(spec, texts, MAX_TEXTS));
+    /* What would be refused even as a first installation. */
+    n += print_all(texts,
+                   spec_check_change(NULL, spec, texts, MAX_TEXTS, &is_fatal));
+    if (n == 0)
+        return spec;
+    reeve__service_spec__free_unpacked(spec, NULL);
+    return NULL;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* output - what people read: trees of plans and pods, sentences; pure */
+#ifndef REEVE_CLI_OUTPUT_H
+#define REEVE_CLI_OUTPUT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* All return malloc'd text without a newline at the end. */
+
+/* GET /v1/plans/<plan>; with_messages: steps that are not complete say what
+ * they wait for. */
+char *output_plan_tree(const json_t *plan, const char *plan_name,
+                       bool with_messages);
+/* GET /v1/pod/status, or /v1/pod/<pod>/status. */
+char *output_pod_tree(const json_t *status);
+/* One line for each element of `now` that differs from `before`:
+ * "data-1 (STARTING)"; "" when none does.  before may be NULL. */
+char *output_plan_changes(const json_t *before, const json_t *now,
+                          const char *plan_name);
+/* `"deploy" plan: phase "hello" has been paused.`; phase and step may be NULL.
+ * done: "has been paused", or "could not be paused". */
+char *output_sentence(const char *plan, const char *phase, const char *step,
+                      const char *done);
+
+#endif

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* preflight - run dir, lock, programs, ports, master, Redis */
+#include "cli/preflight.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/base.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/fs.h"
+#include "lib/bus/bus.h"
+#include "lib/http/http_client.h"
+#include "lib/service/service.h"
+
+#define MARK ".reeve-run-dir"
+#define MARK_TEXT                                                              \
+    "The run dir of a Reeve suite; `reeve down --purge` empties it.\n"
+#define PEER_TIMEOUT_MS 5000
+
+/* ---- run dir
+ * ------------------------------------------------------------------ */
+
+bool preflight_is_run_dir(const char *path)
+{
+    AUTO_FREE char *mark = fs_join(path, MARK);
+
+    return access(mark, F_OK) == 0;
+}
+
+static bool is_empty(const char *path)
+{
+    DIR *dir = opendir(path);
+    int n = 0;
+
+    for (struct dirent *e; dir && (e = readdir(dir)) != NULL;)
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    if (dir)
+        closedir(dir);
+    return n == 0;
+}
+
+static int make_folders(const char *run_dir, struct err *err)
+{
+    static const char *const folders[] = {"log", "pids", "redis", "devcluster"};
+    AUTO_FREE char *mark = fs_join(run_dir, MARK);
+
+    if (fs_write_atomic(mark, MARK_TEXT, strlen(MARK_TEXT), 0600, err) < 0)
+        return -1;
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        AUTO_FREE char *path = fs_join(run_dir, folders[i]);
+        if (fs_mkdirs(path, 0700, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int preflight_run_dir(const char *path, char **absolute, struct err *err)
+{
+    char endpoint[PATH_MAX];
+
+    if (fs_mkdirs(path, 0700, err) < 0 || !(*absolute = realpath(path, NULL))) {
+        err_wrap(err, "run dir %s cannot be made", path);
+        return EXIT_UNWRITABLE;
+    }
+    if (!preflight_is_run_dir(*absolute) && !is_empty(*absolute)) {
+        err_set(err, ERR_EXISTS,
+                "%s is not empty and no run dir of a suite: give another one "
+                "with --run-dir",
+                *absolute);
+        return EXIT_IN_USE;
+    }
+    if (make_folders(*absolute, err) < 0) {
+        err_wrap(err, "run dir %s cannot be written", *absolute);
+        return EXIT_UNWRITABLE;
+    }
+    if (bus_endpoint(*absolute, "state-store.pub", endpoint, sizeof(endpoint),
+                     err) < 0)
+        return EXIT_USAGE;
+    return EXIT_OK;
+}
+
+int preflight_lock(const char *run_dir, int *fd, struct err *err)
+{
+    AUTO_FREE char *path = fs_join(run_dir, "suite.lock");
+
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0) {
+        err_sys(err, "%s", path);
+        return EXIT_UNWRITABLE;
+    }
+    if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+        return EXIT_OK;
+    int why = errno;
+    close(*fd);
+    *fd = -1;
+    if (why == EWOULDBLOCK)
+        return EXIT_OK;
+    errno = why;
+    err_sys(err, "%s: lock", path);
+    return EXIT_UNWRITABLE;
+}
+
+/* ---- programs
+ * -------------------------------------------------------------------- */
+
+static int check_program(const char *bin_dir, const char *name, struct err *err)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", bin_dir, name);
+
+    if (access(path, X_OK) == 0)
+        return EXIT_OK;
+    err_sys(err, "%s is part of the suite and cannot be run", path);
+    return EXIT_FAILED;
+}
+
+int preflight_programs(char **bin_dir, bool want_devcluster, struct err *err)
+{
+    static const char *const programs[] = {
+        "reeve-state-store", "reeve-offer-broker", "reeve-planner",
+        "reeve-api-gateway", "reeve-devcluster"};
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    if (n <= 0) {
+        err_sys(err, "/proc/self/exe");
+        return EXIT_FAILED;
+    }
+    path[n] = '\0';
+    *strrchr(path, '/') = '\0';
+    *bin_dir = xstrdup(path);
+    for (size_t i = 0; i < ARRAY_LEN(programs) - !want_devcluster; i++)
+        if (check_program(path, programs[i], err) != EXIT_OK)
+            return EXIT_FAILED;
+    return EXIT_OK;
+}
+
+int preflight_redis_server(char **path, struct err *err)
+{
+    const char *env = getenv("PATH");
+    AUTO_FREE char *folders =
+        xasprintf("%s:/usr/local/bin:/usr/bin:/usr/sbin", env ? env : "");
+    char *rest = folders;
+
+    for (char *folder; (folder = strsep(&rest, ":")) != NULL;) {
+        if (!*folder)
+            continue;
+        *path = xasprintf("%s/redis-server", folder);
+        if (access(*path, X_OK) == 0)
+            return EXIT_OK;
+        free(*path);
+        *path = NULL;
+    }
+    err_set(err, ERR_NOT_FOUND,
+            "no redis-server is installed: install it (make deps), or name a "
+            "running one with --redis redis://host:port");
+    return EXIT_FAILED;
+}
+
+/* ---- ports
+ * ------------------------------------------------------------------------- */
+
+static int bind_loopback(int port)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET,
+                               .sin_port = htons((uint16_t)port),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 &&
+        listen(fd, 1) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+bool preflight_port_is_free(int port)
+{
+    AUTO_CLOSE int fd = bind_loopback(port);
+
+    return fd >= 0;
+}
+
+int preflight_port(int port, struct err *err)
+{
+    if (preflight_port_is_free(port))
+        return EXIT_OK;
+    err_set(err, ERR_EXISTS,
+            "port %d is in use: give another one with --port (0: any free one)",
+            port);
+    return EXIT_IN_USE;
+}
+
+int preflight_free_port(void)
+{
+    struct sockaddr_in addr;
+    socklen_t len = sizeof(addr);
+    AUTO_CLOSE int fd = bind_loopback(0);
+
+    if (fd < 0 || getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+        return 0;
+    return ntohs(addr.sin_port);
+}
+
+/* ---- master
+ * ----------------------------------------------------------------------------
+ */
+
+static int ask_master(const char *url, struct err *err)
+{
+    AUTO_FREE char *health = xasprintf("%s/health", url);
+    struct http_call call = {.method = "GET",
+                             .url = health,
+                             .timeout_ms = PEER_TIMEOUT_MS,
+                             .connect_timeout_ms = PEER_TIMEOUT_MS,
+                             .max_body_bytes = 1 << 16};
+    AUTO_FREE char *body = NULL;
+    size_t len;
+    int status;
+
+    if (http_once(&call, &status, &body, &len, err) < 0)
+        return -1;
+    if (status >= 500)
+        return err_set(err, ERR_UNAVAILABLE, "%s: %d", health, status);
+    return 0;
+}
+
+/* "http://a:1,b:2,c:3": each part with the scheme of the first. */
+static char *master_url(const char *part, const char *scheme)
+{
+    return strstr(part, "://") ? xstrdup(part)
+                               : xasprintf("%s%s", scheme, part);
+}
+
+int preflight_master(const char *urls, struct err *err)
+{
+    const char *scheme = str_starts(urls, "https://") ? "https://" : "http://";
+    AUTO_FREE char *copy = xstrdup(urls);
+    char *rest = copy;
+
+    if (str_starts(urls, "zk://")) {
+        err_set(err, ERR_UNSUPPORTED,
+                "--master %s: finding the master through ZooKeeper is not "
+                "supported yet; give http://host:port[,host:port…]",
+                urls);
+        return EXIT_USAGE;
+    }
+    for (char *part; (part = strsep(&rest, ",")) != NULL;) {
+        AUTO_FREE char *url = master_url(part, scheme);
+        if (*part && ask_master(url, err) == 0)
+            return EXIT_OK;
+    }
+    err_wrap(err, "no master answers at %s", urls);
+    return EXIT_FAILED;
+}
+
+/* ---- Redis
+ * --------------------------------------------------------------------------------
+ */
+
+struct redis_url {
+    char *host, *port, *password;
+};
+
+static void redis_url_free(struct redis_url *url)
+{
+    free(url->host);
+    free(url->port);
+    free(url->password);
+}
+
+static int parse_redis_url(const char *text, struct redis_url *out,
+                           struct err *err)
+{
+    const char *at, *p = text + strlen("redis://");
+
+    *out = (struct redis_url){0};
+    if (!str_starts(text, "redis://") || !*p)
+        return err_set(err, ERR_INVALID,
+                       "--redis \"%s\": must be redis://[:password@]host:port"
+                       "[/database]",
+                       text);
+    if ((at = strrchr(p, '@')) != NULL) {
+        const char *colon = memchr(p, ':', (size_t)(at - p));
+        const char *secret = colon ? colon + 1 : p;
+        out->password = xstrndup(secret, (size_t)(at - secret));
+        p = at + 1;
+    }
+    size_t host = strcspn(p, ":/");
+    out->host = xstrndup(p, host);
+    p += host;
+    size_t port = *p == ':' ? strcspn(p + 1, "/") : 0;
+    out->port = port ? xstrndup(p + 1, port) : xstrdup("6379");
+    return 0;
+}
+
+static int connect_within(const struct addrinfo *ai, int timeout_ms)
+{
+    int fd =
+        socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int why = 0;
+    socklen_t len = sizeof(why);
+
+    if (fd < 0)
+        return -1;
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 && errno != EINPROGRESS)
+        why = errno;
+    else if (poll(&p, 1, timeout_ms) <= 0)
+        why = ETIMEDOUT;
+    else
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &len);
+    if (!why)
+        return fd;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+static int connect_redis(const struct redis_url *url, struct err *err)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+    int fd = -1;
+
+    int rc = getaddrinfo(url->host, url->port, &hints, &list);
+    if (rc != 0)
+        return err_set(err, ERR_NOT_FOUND, "%s:%s: %s", url->host, url->port,
+                       gai_strerror(rc));
+    for (struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next)
+        fd = connect_within(ai, PEER_TIMEOUT_MS);
+    if (fd < 0)
+        err_sys(err, "%s:%s", url->host, url->port);
+    freeaddrinfo(list);
+    return fd;
+}
+
+/* Sends one line, gives the first line of the answer. */
+static int ask_redis(int fd, const char *line, char *answer, size_t size,
+                     struct err *err)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+        return err_sys(err, "send");
+    if (poll(&p, 1, PEER_TIMEOUT_MS) <= 0)
+        return err_set(err, ERR_TIMEOUT, "no answer to PING");
+    ssize_t n = read(fd, answer, size - 1);
+    if (n <= 0)
+        return err_set(err, ERR_IO, "the connection was closed");
+    answer[n] = '\0';
+    answer[strcspn(answer, "\r\n")] = '\0';
+    return 0;
+}
+
+static int ping(int fd, const struct redis_url *url, struct err *err)
+{
+    char answer[256];
+
+    if (url->password) {
+        AUTO_FREE char *auth = xasprintf("*2\r\n$4\r\nAUTH\r\n$%zu\r\n%s\r\n",
+                                         strlen(url->password), url->password);
+        if (ask_redis(fd, auth, answer, sizeof(answer), err) < 0)
+            return -1;
+        if (*answer != '+')
+            return err_set(err, ERR_INVALID, "password refused: %s", answer);
+    }
+    if (ask_redis(fd, "PING\r\n", answer, sizeof(answer), err) < 0)
+        return -1;
+    if (*answer != '+')
+        return err_set(err, ERR_INVALID, "PING was answered \"%s\"", answer);
+    return 0;
+}
+
+int preflight_redis(const char *text, struct err *err)
+{
+    __attribute__((cleanup(redis_url_free))) struct redis_url url;
+
+    if (parse_redis_url(text, &url, err) < 0)
+        return EXIT_USAGE;
+    AUTO_CLOSE int fd = connect_redis(&url, err);
+    if (fd >= 0 && ping(fd, &url, err) == 0)
+        return EXIT_OK;
+    err_wrap(err, "no Redis answers at %s:%s", url.host, url.port);
+    return EXIT_FAILED;
+}

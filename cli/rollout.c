@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rollout - compares what the store holds with what was asked for */
+#include "cli/rollout.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/bus/bus.h"
+#include "lib/wire/wire.h"
+#include "proto/bus.pb-c.h"
+#include "proto/records.pb-c.h"
+#include "proto/store.pb-c.h"
+
+#define ASK_MS 1000
+/* A planner that starts reports the refusal of its predecessor until it has
+ * looked itself. */
+#define REFUSED_FOR_MS 3000
+
+static int ask(const struct rollout *r, const char *service, const char *route,
+               const ProtobufCMessage *request, struct buf *out)
+{
+    char endpoint[PATH_MAX];
+    uint8_t *body = NULL;
+    size_t len;
+
+    if (bus_endpoint(r->run_dir, service, endpoint, sizeof(endpoint), NULL) < 0)
+        return -1;
+    if (bus_call_once(endpoint, "reeve", route, request, ASK_MS, &body, &len,
+                      NULL) < 0)
+        return -1;
+    buf_add(out, body, len);
+    free(body);
+    return 0;
+}
+
+/* ---- the planner
+ * ------------------------------------------------------------- */
+
+static const Reeve__HealthCheckResult *
+find_check(const Reeve__HealthReply *health, const char *name)
+{
+    for (size_t i = 0; i < health->n_checks; i++)
+        if (str_eq(health->checks[i]->name, name))
+            return health->checks[i];
+    return NULL;
+}
+
+/* Whether the planner that was asked to end is gone and another one answers;
+ * *refusal (malloc'd) when it refuses the specification. */
+static bool planner_answers(const struct rollout *r, char **refusal)
+{
+    AUTO_BUF struct buf bytes = {0};
+    Reeve__HealthRequest request = REEVE__HEALTH_REQUEST__INIT;
+
+    if (ask(r, "planner", "service.health", &request.base, &bytes) < 0)
+        return false;
+    AUTO_MESSAGE Reeve__HealthReply *health =
+        WIRE_DECODE(reeve__health_reply, bytes.data, bytes.len, NULL);
+    if (!health || health->pid == r->old_planner)
+        return false;
+    const Reeve__HealthCheckResult *spec = find_check(health, "spec");
+    if (spec && !spec->ok)
+        *refusal = xstrdup(str_or_empty(spec->text));
+    return true;
+}
+
+/* ---- the store
+ * ----------------------------------------------------------------- */
+
+static Reeve__SnapshotReply *get(const struct rollout *r, char **keys,
+                                 size_t n_keys)
+{
+    AUTO_BUF struct buf bytes = {0};
+    Reeve__GetRequest request = REEVE__GET_REQUEST__INIT;
+
+    request.keys = keys;
+    request.n_keys = n_keys;
+    if (ask(r, "state-store", "store.get", &request.base, &bytes) < 0)
+        return NULL;
+    return WIRE_DECODE(reeve__snapshot_reply, bytes.data, bytes.len, NULL);
+}
+
+static const Reeve__Item *find_item(const Reeve__SnapshotReply *reply,
+                                    const char *key)
+{
+    for (size_t i = 0; reply && i < reply->n_items; i++)
+        if (str_eq(reply->items[i]->key, key) && reply->items[i]->has_value)
+            return reply->items[i];
+    return NULL;
+}
+
+#define DECODE(prefix, item)                                                   \
+    ((item) ? WIRE_DECODE(prefix, (item)->value.data, (item)->value.len, NULL) \
+            : NULL)
+
+static void encode_bare(const Reeve__ServiceSpec *spec, struct buf *out)
+{
+    Reeve__ServiceSpec bare = *spec; /* shallow: nothing is freed */
+
+    bare.n_warnings = 0;
+    bare.warnings = NULL;
+    wire_encode(&bare.base, out);
+}
+
+/* Warnings name files and lines: they are no part of what is asked for. */
+static bool same_spec(const Reeve__ServiceSpec *a, const Reeve__ServiceSpec *b)
+{
+    AUTO_BUF struct buf x = {0}, y = {0};
+
+    encode_bare(a, &x);
+    encode_bare(b, &y);
+    return x.len == y.len && memcmp(buf_text(&x), buf_text(&y), x.len) == 0;
+}
+
+static bool config_is_ours(const struct rollout *r, const char *svc,
+                           const char *config_id)
+{
+    AUTO_FREE char *key = xasprintf("service/%s/config/%s", svc, config_id);
+    AUTO_MESSAGE Reeve__SnapshotReply *reply = get(r, (char *[]){key}, 1);
+    AUTO_MESSAGE Reeve__Config *config =
+        DECODE(reeve__config, find_item(reply, key));
+
+    return config && config->spec && same_spec(config->spec, r->spec);
+}
+
+static bool is_taken(struct rollout *r)
+{
+    AUTO_FREE char *svc = spec_service_key(r->spec->name);
+    AUTO_FREE char *target_key = xasprintf("service/%s/target", svc);
+    AUTO_FREE char *plan_key = xasprintf("service/%s/plan/deploy", svc);
+    AUTO_MESSAGE Reeve__SnapshotReply *reply =
+        get(r, (char *[]){target_key, plan_key}, 2);
+    AUTO_MESSAGE Reeve__Target *target =
+        DECODE(reeve__target, find_item(reply, target_key));
+    AUTO_MESSAGE Reeve__Plan *plan =
+        DECODE(reeve__plan, find_item(reply, plan_key));
+
+    if (!target || target->n_errors || !target->config_id || !plan ||
+        !str_eq(plan->config_id, target->config_id) ||
+        !config_is_ours(r, svc, target->config_id))
+        return false;
+    r->is_complete = plan->status == REEVE__PLAN_STATUS__STATUS_COMPLETE;
+    return true;
+}
+
+enum rollout_state rollout_look(struct rollout *r, struct err *err)
+{
+    AUTO_FREE char *refusal = NULL;
+    int64_t now = clock_mono_ms();
+
+    r->is_complete = false;
+    if (!planner_answers(r, &refusal))
+        return ROLLOUT_NOT_YET;
+    if (is_taken(r))
+        return ROLLOUT_TAKEN;
+    if (!refusal) {
+        r->refused_ms = 0;
+        return ROLLOUT_NOT_YET;
+    }
+    if (!r->refused_ms)
+        r->refused_ms = now;
+    if (now - r->refused_ms < REFUSED_FOR_MS)
+        return ROLLOUT_NOT_YET;
+    err_set(err, ERR_INVALID, "%s", refusal);
+    return ROLLOUT_REFUSED;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* teardown - stage by stage: ask, wait, kill */
+#include "cli/teardown.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/child.h"
+#include "cli/suite.h"
+#include "lib/base/base.h"
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/fs.h"
+#include "lib/base/log.h"
+
+#define GRACE_MS      10000
+#define TASK_GRACE_MS 20000 /* tasks may ask for a grace of their own */
+#define LOOK_MS       20
+
+static const char *const names[] = {"api-gateway", "offer-broker", "planner",
+                                    "devcluster",  "state-store",  "redis"};
+
+char *teardown_pid_path(const char *run_dir, const char *process)
+{
+    return xasprintf("%s/pids/%s.pid", run_dir, process);
+}
+
+static pid_t alive(const char *run_dir, const char *process)
+{
+    AUTO_FREE char *path = teardown_pid_path(run_dir, process);
+
+    return child_alive(path);
+}
+
+static void pause_ms(int64_t ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&t, NULL);
+    /* Where they are our children they would stay zombies. */
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+}
+
+/* How many of a stage live; each gets signo unless it is 0. */
+static int signal_stage(const char *run_dir, int stage, int signo,
+                        bool kill_tasks)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        pid_t pid =
+            suite_stop_stage(names[i]) == stage ? alive(run_dir, names[i]) : 0;
+        if (!pid)
+            continue;
+        n++;
+        bool ends_tasks = kill_tasks && strcmp(names[i], "devcluster") == 0;
+        if (signo)
+            kill(pid, ends_tasks && signo == SIGTERM ? SIGINT : signo);
+        if (signo == SIGKILL)
+            log_odd("killed", "process=%s pid=%d", names[i], (int)pid);
+    }
+    return n;
+}
+
+static int stop_stage(const char *run_dir, int stage, bool kill_tasks)
+{
+    int n = signal_stage(run_dir, stage, SIGTERM, kill_tasks);
+    int64_t end =
+        clock_mono_ms() + (kill_tasks && stage == suite_stop_stage("devcluster")
+                               ? TASK_GRACE_MS
+                               : GRACE_MS);
+
+    while (signal_stage(run_dir, stage, 0, false)) {
+        if (clock_mono_ms() > end) {
+            signal_stage(run_dir, stage, SIGKILL, false);
+            end = INT64_MAX;
+        }
+        pause_ms(LOOK_MS);
+    }
+    return n;
+}
+
+/* ---- tasks that outlived their devcluster
+ * --------------------------------------- */
+
+/* Whether a file of /proc/<pid> holds the text. */
+static bool proc_has(pid_t pid, const char *file, const char *text)
+{
+    AUTO_BUF struct buf bytes = {0};
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+    if (fs_read(path, (size_t)4 << 20, &bytes, NULL) < 0 || !bytes.len)
+        return false;
+    return memmem(bytes.data, bytes.len, text, strlen(text)) != NULL;
+}
+
+/* A task has its sandbox below the work dir in its environment; its shim has a
+ * folder there as an argument. */
+static bool is_task_of(pid_t pid, const char *work_dir)
+{
+    AUTO_FREE char *sandbox = xasprintf("MESOS_SANDBOX=%s/", work_dir);
+
+    return proc_has(pid, "environ", sandbox) ||
+           (proc_has(pid, "cmdline", "--task-shim") &&
+            proc_has(pid, "cmdline", work_dir));
+}
+
+static int kill_tasks_once(const char *work_dir)
+{
+    DIR *proc = opendir("/proc");
+    int n = 0;
+
+    for (struct dirent *e; proc && (e = readdir(proc)) != NULL;) {
+        int64_t pid;
+        if (!parse_i64(e->d_name, &pid) || pid == getpid() ||
+            !is_task_of((pid_t)pid, work_dir))
+            continue;
+        n++;
+        kill((pid_t)pid, SIGKILL);
+    }
+    if (proc)
+        closedir(proc);
+    return n;
+}
+
+/* The devcluster ends its tasks itself; this is for one that was killed. */
+static void sweep_tasks(const char *run_dir)
+{
+    AUTO_FREE char *work_dir = xasprintf("%s/devcluster", run_dir);
+
+    for (int i = 0; i < 50; i++) {
+        int n = kill_tasks_once(work_dir);
+        if (n == 0)
+            return;
+        log_odd("tasks_swept", "processes=%d", n);
+        pause_ms(LOOK_MS);
+    }
+}
+
+int teardown(const char *run_dir, bool kill_tasks)
+{
+    int n = 0;
+
+    for (int stage = 0; stage < SUITE_STAGES; stage++) {
+        n += stop_stage(run_dir, stage, kill_tasks);
+        if (kill_tasks && stage == suite_stop_stage("devcluster"))
+            sweep_tasks(run_dir);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        AUTO_FREE char *path = teardown_pid_path(run_dir, names[i]);
+        unlink(path);
+    }
+    return n;
+}
