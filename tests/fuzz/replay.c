@@ -53,6 +53,7 @@ static void mutate(struct buf *b)
             b->len = at;
             break;
         default:
+            buf_reserve(b, 16); /* the data must not move while copied */
             buf_add(b, b->data, MIN(b->len, (size_t)16));
             break;
         }
