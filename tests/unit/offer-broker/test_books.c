@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* offer_book, facts and janitor: what is held and whose it is. */
+#include <criterion/criterion.h>
+
+#include "lib/base/base.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "make.h"
+#include "services/offer-broker/facts.h"
+#include "services/offer-broker/janitor.h"
+#include "services/offer-broker/offer_book.h"
+#include "services/offer-broker/pb.h"
+
+static void add(struct offer_book *book, const char *id, const char *agent,
+                int64_t now_ms)
+{
+    Mesos__V1__Offer *offer = make_offer(id, agent, "cpus:1;mem:100", NULL);
+
+    cr_assert_eq(offer_book_add(book, &offer, now_ms, NULL), 0);
+    cr_expect_null(offer);
+}
+
+Test(offer_book, holds_each_once)
+{
+    struct offer_book *book = offer_book_new(2);
+    Mesos__V1__Offer *again = make_offer("o1", "S0", "cpus:1", NULL);
+    Mesos__V1__Offer *third = make_offer("o3", "S0", "cpus:1", NULL);
+    struct err err = {0};
+
+    add(book, "o1", "S0", 1);
+    cr_expect_eq(offer_book_add(book, &again, 2, &err), -1);
+    cr_expect_eq(err.code, ERR_EXISTS);
+    cr_expect(again);
+    add(book, "o2", "S1", 2);
+    cr_expect_eq(offer_book_add(book, &third, 3, &err), -1);
+    cr_expect_eq(err.code, ERR_FULL);
+    cr_expect_not(offer_book_rescind(book, "o9"));
+    cr_expect(offer_book_rescind(book, "o1"));
+    cr_expect_null(offer_book_find(book, "o1"));
+    offer_book_drop(book, "o2");
+    offer_book_drop(book, "o2");
+    cr_expect_eq(offer_book_count(book), 0);
+    free_message(again);
+    free_message(third);
+    offer_book_destroy(&book);
+}
+
+Test(offer_book, nonsense_is_not_taken)
+{
+    struct offer_book *book = offer_book_new(2);
+    Mesos__V1__Offer *offer = make_offer("o1", "S0", "cpus:1", NULL);
+    struct err err = {0};
+
+    offer->resources[0]->scalar->value = -1;
+    cr_expect_eq(offer_book_add(book, &offer, 2, &err), -1);
+    cr_expect_eq(err.code, ERR_INVALID);
+    free_message(offer);
+    offer_book_destroy(&book);
+}
+
+Test(offer_book, taken_ones_stay_through_a_rescind)
+{
+    struct offer_book *book = offer_book_new(10);
+    size_t count;
+    struct agent_pool *pools;
+
+    add(book, "o1", "S0", 1);
+    offer_book_take(book, "o1");
+    cr_expect(offer_book_rescind(book, "o1"));
+    cr_expect(offer_book_find(book, "o1")->is_rescinded);
+    pools = offer_book_pools(book, "data-store-role", &count);
+    cr_expect_eq(count, 0);
+    agent_pools_free(pools, count);
+    offer_book_release(book, "o1");
+    cr_expect_null(offer_book_find(book, "o1"));
+    add(book, "o2", "S0", 1);
+    offer_book_take(book, "o2");
+    offer_book_release(book, "o2");
+    cr_expect_not(offer_book_find(book, "o2")->is_taken);
+    offer_book_destroy(&book);
+}
+
+Test(offer_book, pools_join_the_offers_of_an_agent)
+{
+    struct offer_book *book = offer_book_new(10);
+    size_t count;
+    struct agent_pool *pools;
+
+    add(book, "o1", "S0", 5);
+    add(book, "o2", "S1", 6);
+    add(book, "o3", "S0", 7);
+    pools = offer_book_pools(book, "data-store-role", &count);
+    cr_assert_eq(count, 2);
+    cr_expect_str_eq(pools[0].agent_id, "S0");
+    cr_expect_eq(pools[0].n_offer_ids, 2);
+    cr_expect_str_eq(pools[0].offer_ids[1], "o3");
+    cr_expect_eq(pools[0].oldest_ms, 5);
+    cr_expect_eq(resources_sum(pools[0].resources, "cpus"), 2000);
+    cr_expect_eq(pools[1].n_offer_ids, 1);
+    agent_pools_free(pools, count);
+    pools = offer_book_pools(book, "other-role", &count);
+    cr_expect_eq(count, 0);
+    agent_pools_free(pools, count);
+    offer_book_destroy(&book);
+}
+
+/* ---- facts -------------------------------------------------------- */
+static int apply(struct facts *facts, const char *key,
+                 const ProtobufCMessage *message, uint64_t revision)
+{
+    AUTO_BUF struct buf bytes = {0};
+
+    if (!message)
+        return facts_apply(facts, key, NULL, 0, revision, NULL);
+    wire_encode(message, &bytes);
+    return facts_apply(facts, key, buf_text(&bytes), bytes.len, revision, NULL);
+}
+
+Test(facts, newest_revision_wins)
+{
+    struct facts *facts = facts_new("svc");
+    Reeve__Demand *demand;
+    uint64_t revision;
+
+    PB_NEW(demand, reeve__demand);
+    demand->id = xstrdup("d1");
+    demand->plan = xstrdup("old");
+    apply(facts, "service/svc/demand/d1", &demand->base, 5);
+    pb_str(&demand->plan, "new");
+    apply(facts, "service/svc/demand/d1", &demand->base, 7);
+    pb_str(&demand->plan, "late");
+    apply(facts, "service/svc/demand/d1", &demand->base, 6);
+    cr_expect_str_eq(facts_demand(facts, "d1", &revision)->plan, "new");
+    cr_expect_eq(revision, 7);
+    cr_expect_eq(facts_demand_count(facts), 1);
+    apply(facts, "service/svc/demand/d1", NULL, 8);
+    cr_expect_null(facts_demand(facts, "d1", &revision));
+    cr_expect_eq(revision, 0);
+    cr_expect_eq(facts_demand_count(facts), 0);
+    free_message(demand);
+    facts_destroy(&facts);
+}
+
+Test(facts, tasks_are_found_by_their_current_id)
+{
+    struct facts *facts = facts_new("svc");
+    Reeve__TaskRecord *task;
+    struct fact_task found;
+
+    PB_NEW(task, reeve__task_record);
+    task->name = xstrdup("data-0");
+    task->task_id = xstrdup("t1");
+    apply(facts, "service/svc/task/data-0/info", &task->base, 1);
+    cr_expect(facts_task_by_id(facts, "t1", &found));
+    cr_expect_str_eq(found.name, "data-0");
+    cr_expect_null(found.status);
+    pb_str(&task->task_id, "t2");
+    apply(facts, "service/svc/task/data-0/info", &task->base, 2);
+    cr_expect_not(facts_task_by_id(facts, "t1", &found));
+    cr_expect(facts_task_by_id(facts, "t2", &found));
+    apply(facts, "service/svc/task/data-0/info", NULL, 3);
+    cr_expect_not(facts_task_by_id(facts, "t2", &found));
+    free_message(task);
+    facts_destroy(&facts);
+}
+
+Test(facts, damaged_and_foreign_records)
+{
+    struct facts *facts = facts_new("svc");
+
+    cr_expect_eq(
+        facts_apply(facts, "service/svc/pod/data-0", "\xff\xff", 2, 1, NULL),
+        -1);
+    cr_expect_null(facts_pod(facts, "data-0", NULL));
+    cr_expect_eq(
+        facts_apply(facts, "service/other/pod/data-0", "\xff", 1, 1, NULL), 0);
+    cr_expect_eq(facts_apply(facts, "service/svc/unheard-of", "x", 1, 1, NULL),
+                 0);
+    cr_expect_eq(facts_apply(facts, "service/svc/targets", "x", 1, 1, NULL), 0);
+    cr_expect_null(facts_target(facts));
+    facts_destroy(&facts);
+}
+
+static const struct {
+    const char *key, *service;
+} key_cases[] = {
+    {"service/svc/target", "svc"}, {"service/a__b/x/y", "a__b"},
+    {"service//target", NULL},     {"service/svc", NULL},
+    {"lease/broker", NULL},        {"", NULL},
+};
+
+Test(facts, service_of_key)
+{
+    for (size_t i = 0; i < ARRAY_LEN(key_cases); i++) {
+        AUTO_FREE char *got = facts_service_of_key(key_cases[i].key);
+
+        cr_expect(str_eq(got, key_cases[i].service), "case %s",
+                  key_cases[i].key);
+    }
+}
+
+/* ---- janitor ------------------------------------------------------ */
+static Reeve__ReservedResource *entry(const char *id)
+{
+    Reeve__ReservedResource *e;
+
+    PB_NEW(e, reeve__reserved_resource);
+    e->resource_id = xstrdup(id);
+    return e;
+}
+
+static Mesos__V1__Resource *reserved(const char *name, const char *id,
+                                     const char *framework)
+{
+    Mesos__V1__Resource *r = resource_scalar(name, 1000);
+    Mesos__V1__Resource__ReservationInfo *reservation =
+        reservation_new("role", "principal", id ? "resource_id" : NULL, id);
+
+    if (framework) {
+        Mesos__V1__Label *label;
+
+        PB_NEW(label, mesos__v1__label);
+        label->key = xstrdup("framework_id");
+        label->value = xstrdup(framework);
+        PB_ADD(reservation->labels, labels, label);
+    }
+    resource_push_reservation(r, reservation);
+    reservation_free(&reservation);
+    return r;
+}
+
+static struct facts *facts_of_one_pod(void)
+{
+    struct facts *facts = facts_new("svc");
+    Reeve__PodRecord *pod;
+
+    PB_NEW(pod, reeve__pod_record);
+    PB_ADD(pod, resources, entry("wanted"));
+    PB_ADD(pod, abandoned, entry("given-up"));
+    apply(facts, "service/svc/pod/data-0", &pod->base, 1);
+    free_message(pod);
+    return facts;
+}
+
+static const struct {
+    const char *id, *framework;
+    enum janitor_class class;
+} class_cases[] = {
+    {"wanted", "f1", JANITOR_WANTED},
+    {"wanted", NULL, JANITOR_WANTED},
+    {"given-up", "f1", JANITOR_ABANDONED},
+    {"strange", "f1", JANITOR_UNKNOWN},
+    {"strange", NULL, JANITOR_UNKNOWN},
+    {"strange", "f2", JANITOR_FOREIGN},
+    {NULL, NULL, JANITOR_FREE},
+};
+
+Test(janitor, classes)
+{
+    struct facts *facts = facts_of_one_pod();
+    struct janitor *janitor = janitor_new();
+
+    janitor_learn(janitor, facts, "f1");
+    for (size_t i = 0; i < ARRAY_LEN(class_cases); i++) {
+        Mesos__V1__Resource *r =
+            reserved("cpus", class_cases[i].id, class_cases[i].framework);
+
+        cr_expect_eq(janitor_classify(janitor, r, NULL), class_cases[i].class,
+                     "case %zu", i);
+        resource_free(&r);
+    }
+    janitor_destroy(&janitor);
+    facts_destroy(&facts);
+}
+
+static unsigned freed_count;
+
+static void on_freed(void *self, const char *pod, const char *id)
+{
+    (void)self;
+    cr_expect_str_eq(pod, "data-0");
+    cr_expect_str_eq(id, "given-up");
+    freed_count++;
+}
+
+Test(janitor, frees_only_what_a_record_gave_up)
+{
+    struct facts *facts = facts_of_one_pod();
+    struct janitor *janitor = janitor_new();
+    struct resources *pool = resources_new();
+    Mesos__V1__Resource *all[] = {
+        reserved("cpus", "wanted", "f1"), reserved("cpus", "given-up", "f1"),
+        reserved("disk", "strange", "f1"), reserved("disk", "foreign", "f2")};
+    struct counting_ids ids;
+    struct janitor_sweep sweep;
+
+    counting_ids(&ids);
+    janitor_learn(janitor, facts, "f1");
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        resources_add(pool, all[i]);
+    janitor_inspect(janitor, "S0", pool);
+    cr_expect_eq(janitor_quarantined(janitor), 1);
+    sweep = janitor_sweep(janitor, pool, 0, &ids.source);
+    cr_expect_null(sweep.destroy);
+    cr_assert(sweep.unreserve);
+    cr_assert_eq(sweep.unreserve->unreserve->n_resources, 1);
+    cr_expect(resource_equal(sweep.unreserve->unreserve->resources[0], all[1]));
+    cr_expect_eq(resources_count(pool), 3);
+    resources_add(pool, all[1]);
+    cr_expect_null(janitor_sweep(janitor, pool, 1000, &ids.source).unreserve);
+    janitor_finished(janitor, "other", on_freed, NULL);
+    cr_expect_eq(freed_count, 0);
+    janitor_finished(janitor, sweep.unreserve->id->value, on_freed, NULL);
+    cr_expect_eq(freed_count, 1);
+    free_message(sweep.unreserve);
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        resource_free(&all[i]);
+    resources_destroy(&pool);
+    janitor_destroy(&janitor);
+    facts_destroy(&facts);
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/offer-broker/task_build.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "lib/base/base.h"
+#include "lib/base/err.h"
+#include "lib/mesos/labels.h"
+#include "make.h"
+#include "services/offer-broker/pb.h"
+
+static const struct build_config config = {"api.local", 8080, "tld", "vip"};
+
+struct bench {
+    struct counting_ids ids;
+    Reeve__ServiceSpec *spec;
+    Reeve__PodSpec *pod;
+    Reeve__Demand *demand;
+    Mesos__V1__Offer *offer;
+    struct match *match;
+    struct built *built;
+};
+
+static void setup(struct bench *b)
+{
+    *b = (struct bench){0};
+    counting_ids(&b->ids);
+    b->pod = make_pod_of_two();
+    b->spec = make_service(b->pod);
+    b->offer = make_offer("o1", "S0",
+                          "cpus:4;mem:4096;disk:10240;ports:[8000-8010]", "r1");
+    PB_NEW(b->demand, reeve__demand);
+    b->demand->id = xstrdup("d1");
+    b->demand->pod_type = xstrdup("hello");
+    PB_SET(b->demand, pod_index, 0);
+    b->demand->config_id = xstrdup("c1");
+    b->demand->pod_digest = xstrdup("digest");
+    PB_ADD(b->demand, tasks, xstrdup("server"));
+}
+
+static void run(struct bench *b)
+{
+    const char *const sets[] = {"server-set"};
+    struct resources *pool =
+        resources_from(b->offer->resources, b->offer->n_resources);
+    AUTO_BUF struct buf why = {0};
+    struct eval_in eval = {.pod = b->pod,
+                           .pod_instance = "hello-0",
+                           .sets = sets,
+                           .n_sets = 1,
+                           .overhead = {100, 32, 256},
+                           .framework_id = "f-0000",
+                           .role = b->spec->role,
+                           .principal = b->spec->principal,
+                           .ids = &b->ids.source};
+    struct build_in in = {.spec = b->spec,
+                          .pod = b->pod,
+                          .demand = b->demand,
+                          .config = &config,
+                          .framework_id = "f-0000",
+                          .offer = b->offer,
+                          .ids = &b->ids.source,
+                          .now_wall_ms = 77};
+    struct err err = {0};
+
+    cr_assert_eq(task_build_check(b->pod, b->demand, &config, &err), 0, "%s",
+                 err.text);
+    b->match = evaluate(&eval, &pool, &why);
+    cr_assert(b->match, "%s", buf_text(&why));
+    in.match = b->match;
+    b->built = task_build(&in);
+    resources_destroy(&pool);
+}
+
+static void teardown(struct bench *b)
+{
+    built_destroy(&b->built);
+    match_destroy(&b->match);
+    free_message(b->offer);
+    free_message(b->demand);
+    free_message(b->spec);
+}
+
+static const char *env_of(const Mesos__V1__CommandInfo *command,
+                          const char *name)
+{
+    const Mesos__V1__Environment *env = command->environment;
+
+    for (size_t i = 0; i < env->n_variables; i++)
+        if (str_eq(env->variables[i]->name, name))
+            return env->variables[i]->value;
+    return NULL;
+}
+
+static const Mesos__V1__TaskInfo *task_of(const struct bench *b)
+{
+    return b->built->launch->launch_group->task_group->tasks[0];
+}
+
+Test(task_build, group_and_executor)
+{
+    struct bench b;
+    const Mesos__V1__ExecutorInfo *executor;
+    const Mesos__V1__TaskInfo *task;
+
+    setup(&b);
+    run(&b);
+    executor = b.built->launch->launch_group->executor;
+    task = task_of(&b);
+    cr_expect_null(b.built->launch->id); /* the master refuses one here */
+    cr_expect_eq(executor->type, MESOS__V1__EXECUTOR_INFO__TYPE__DEFAULT);
+    cr_expect_str_eq(executor->framework_id->value, "f-0000");
+    cr_expect(str_starts(executor->executor_id->value, "data-store__hello__"));
+    cr_expect_eq(executor->n_resources, 3);
+    cr_expect_str_eq(task->name, "hello-0-server");
+    cr_expect(str_starts(task->task_id->value, "data-store__hello-0-server__"));
+    cr_expect_str_eq(task->agent_id->value, "S0");
+    cr_expect_eq(task->n_resources, 4);
+    cr_expect_null(task->executor);
+    cr_expect_null(task->container);
+    cr_expect_null(task->kill_policy);
+    teardown(&b);
+}
+
+static const struct {
+    const char *name, *value;
+} env_cases[] = {
+    {"TASK_NAME", "hello-0-server"},
+    {"hello-0-server", "true"},
+    {"POD_INSTANCE_INDEX", "0"},
+    {"FRAMEWORK_NAME", "data-store"},
+    {"FRAMEWORK_HOST", "data-store.tld"},
+    {"FRAMEWORK_VIP_HOST", "data-store.vip"},
+    {"SCHEDULER_API_HOSTNAME", "api.local"},
+    {"SCHEDULER_API_PORT", "8080"},
+    {"PLACEMENT_REFERENCED_ZONE", "true"},
+    {"PLACEMENT_REFERENCED_REGION", "false"},
+    {"PORT_HTTP", "8000"},
+    {"OWN", "spec"},
+    {"OVER", "plan"},
+    {"REGION", NULL},
+};
+
+static void add_env(Reeve__EnvVar ***list, size_t *n, const char *name,
+                    const char *value)
+{
+    Reeve__EnvVar *var;
+
+    PB_NEW(var, reeve__env_var);
+    var->name = xstrdup(name);
+    var->value = xstrdup(value);
+    *list = xrealloc(*list, (*n + 1) * sizeof(**list));
+    (*list)[(*n)++] = var;
+}
+
+Test(task_build, environment)
+{
+    struct bench b;
+    Reeve__TaskSpec *task;
+
+    setup(&b);
+    task = b.pod->tasks[0];
+    b.pod->placement = xstrdup("[[\"@zone\",\"GROUP_BY\"]]");
+    add_env(&task->env, &task->n_env, "OWN", "spec");
+    add_env(&task->env, &task->n_env, "OVER", "spec");
+    add_env(&b.demand->extra_env, &b.demand->n_extra_env, "OVER", "plan");
+    run(&b);
+    for (size_t i = 0; i < ARRAY_LEN(env_cases); i++)
+        cr_expect(
+            str_eq(env_of(task_of(&b)->command, env_cases[i].name),
+                   env_cases[i].value),
+            "%s=%s", env_cases[i].name,
+            str_or_empty(env_of(task_of(&b)->command, env_cases[i].name)));
+    teardown(&b);
+}
+
+Test(task_build, labels_discovery_and_record)
+{
+    struct bench b;
+    const Mesos__V1__TaskInfo *task;
+    const Reeve__TaskRecord *record;
+
+    setup(&b);
+    run(&b);
+    task = task_of(&b);
+    record = b.built->tasks[0];
+    cr_expect_str_eq(labels_find(task->labels, "target_configuration"), "c1");
+    cr_expect_str_eq(labels_find(task->labels, "task_type"), "hello");
+    cr_expect_str_eq(labels_find(task->labels, "index"), "0");
+    cr_expect_str_eq(labels_find(task->labels, "offer_hostname"), "S0.local");
+    cr_expect_str_eq(labels_find(task->labels, "offer_attributes"), "rack:r1");
+    cr_expect_eq(task->discovery->visibility,
+                 MESOS__V1__DISCOVERY_INFO__VISIBILITY__CLUSTER);
+    cr_expect_str_eq(task->discovery->name, "hello-0-server");
+    cr_assert_eq(task->discovery->ports->n_ports, 1);
+    cr_expect_eq(task->discovery->ports->ports[0]->number, 8000);
+    cr_expect_str_eq(record->name, "hello-0-server");
+    cr_expect_str_eq(record->short_name, "server");
+    cr_expect_str_eq(record->task_id, task->task_id->value);
+    cr_expect_str_eq(record->pod_digest, "digest");
+    cr_expect_eq(record->launched_wall_ms, 77);
+    cr_expect_str_eq(record->offer_attributes[0]->value, "r1");
+    cr_expect(record->has_task_info && record->has_executor_info);
+    teardown(&b);
+}
+
+static Reeve__CheckSpec *make_check(const char *cmd)
+{
+    Reeve__CheckSpec *check;
+
+    PB_NEW(check, reeve__check_spec);
+    check->cmd = xstrdup(cmd);
+    PB_SET(check, interval_s, 5);
+    PB_SET(check, timeout_s, 10);
+    PB_SET(check, delay_s, 2);
+    PB_SET(check, max_consecutive_failures, 4);
+    return check;
+}
+
+Test(task_build, checks_limits_and_kill)
+{
+    struct bench b;
+    const Mesos__V1__TaskInfo *task;
+
+    setup(&b);
+    b.pod->tasks[0]->health_check = make_check("./health");
+    b.pod->tasks[0]->readiness_check = make_check("./ready");
+    PB_SET(b.pod->tasks[0], kill_grace_period_s, 30);
+    b.pod->resource_sets[0]->limit_cpus = xstrdup("unlimited");
+    b.pod->resource_sets[0]->limit_memory = xstrdup("512");
+    run(&b);
+    task = task_of(&b);
+    cr_expect_eq(task->health_check->type,
+                 MESOS__V1__HEALTH_CHECK__TYPE__COMMAND);
+    cr_expect_eq(task->health_check->consecutive_failures, 4);
+    cr_expect_str_eq(task->check->command->command->value, "./ready");
+    cr_expect_float_eq(task->check->interval_seconds, 5, 1e-9);
+    cr_expect_str_eq(env_of(task->check->command->command, "PORT_HTTP"),
+                     "8000");
+    cr_expect_eq(task->kill_policy->grace_period->nanoseconds, 30000000000LL);
+    cr_assert_eq(task->n_limits, 2);
+    cr_expect(isinf(task->limits[0]->value->value));
+    cr_expect_not(task->container->linux_info->share_cgroups);
+    cr_expect(b.built->tasks[0]->has_readiness_check);
+    teardown(&b);
+}
+
+static void with_image(struct bench *b)
+{
+    b->pod->image = xstrdup("redis:7");
+}
+static void with_rlimit(struct bench *b)
+{
+    Reeve__RLimit *limit;
+
+    PB_NEW(limit, reeve__rlimit);
+    limit->name = xstrdup("RLIMIT_NOFILE");
+    PB_SET(limit, soft, 100);
+    PB_SET(limit, hard, 200);
+    PB_ADD(b->pod, rlimits, limit);
+}
+
+Test(task_build, containers)
+{
+    struct bench b;
+    const Mesos__V1__ContainerInfo *container;
+
+    setup(&b);
+    with_image(&b);
+    with_rlimit(&b);
+    run(&b);
+    container = task_of(&b)->container;
+    cr_assert(container);
+    cr_expect_str_eq(container->mesos->image->docker->name, "redis:7");
+    cr_expect_eq(container->rlimit_info->rlimits[0]->type,
+                 MESOS__V1__RLIMIT_INFO__RLIMIT__TYPE__RLMT_NOFILE);
+    cr_expect_null(b.built->launch->launch_group->executor->container);
+    teardown(&b);
+}
+
+static void with_configs(struct bench *b)
+{
+    Reeve__ConfigTemplate *template;
+
+    PB_NEW(template, reeve__config_template);
+    template->name = xstrdup("my conf");
+    template->dest = xstrdup("conf/x");
+    PB_ADD(b->pod->tasks[0], configs, template);
+}
+
+Test(task_build, config_templates)
+{
+    struct bench b;
+    const Mesos__V1__CommandInfo *command;
+
+    setup(&b);
+    with_configs(&b);
+    run(&b);
+    command = task_of(&b)->command;
+    cr_expect_str_eq(env_of(command, "CONFIG_TEMPLATE_MY_CONF"),
+                     "config-templates/my conf,conf/x");
+    cr_assert_eq(command->n_uris, 1);
+    cr_expect_str_eq(command->uris[0]->value,
+                     "http://api.local:8080/v1/artifacts/template/c1/hello/"
+                     "server/my conf");
+    cr_expect_str_eq(command->uris[0]->output_file, "config-templates/my conf");
+    teardown(&b);
+}
+
+static void with_external(struct bench *b)
+{
+    Reeve__ExternalVolume *volume;
+
+    PB_NEW(volume, reeve__external_volume);
+    PB_ADD(b->pod, external_volumes, volume);
+}
+static void with_pre_reserved(struct bench *b)
+{
+    b->pod->pre_reserved_role = xstrdup("slave_public");
+}
+static void with_tls(struct bench *b)
+{
+    Reeve__TransportEncryption *tls;
+
+    PB_NEW(tls, reeve__transport_encryption);
+    PB_ADD(b->pod->tasks[0], transport_encryption, tls);
+}
+static void with_shared_set(struct bench *b)
+{
+    pb_str(&b->pod->tasks[1]->resource_set, "server-set");
+    PB_ADD(b->demand, tasks, xstrdup("side"));
+}
+static void with_bad_rlimit(struct bench *b)
+{
+    with_rlimit(b);
+    pb_str(&b->pod->rlimits[0]->name, "RLIMIT_NONSENSE");
+}
+
+static const struct {
+    const char *name;
+    void (*change)(struct bench *b);
+    const char *why;
+} refused_cases[] = {
+    {"external volume", with_external, "external volumes"},
+    {"pre-reserved role", with_pre_reserved, "pre-reserved role"},
+    {"tls", with_tls, "transport encryption"},
+    {"shared set", with_shared_set, "share resource set"},
+    {"rlimit", with_bad_rlimit, "RLIMIT_NONSENSE"},
+};
+
+Test(task_build, what_cannot_be_built_is_refused)
+{
+    for (size_t i = 0; i < ARRAY_LEN(refused_cases); i++) {
+        struct bench b;
+        struct err err = {0};
+
+        setup(&b);
+        refused_cases[i].change(&b);
+        cr_expect_eq(task_build_check(b.pod, b.demand, &config, &err), -1,
+                     "case %s", refused_cases[i].name);
+        cr_expect(strstr(err.text, refused_cases[i].why), "case %s: %s",
+                  refused_cases[i].name, err.text);
+        teardown(&b);
+    }
+}
+
+Test(task_build, config_templates_need_an_api)
+{
+    struct build_config no_api = {"", 0, "tld", "vip"};
+    struct bench b;
+    struct err err = {0};
+
+    setup(&b);
+    with_configs(&b);
+    cr_expect_eq(task_build_check(b.pod, b.demand, &no_api, &err), -1);
+    cr_expect_eq(err.code, ERR_UNSUPPORTED);
+    teardown(&b);
+}
