@@ -151,7 +151,7 @@ UNIT_LIBS_bus     = loop wire
 UNIT_LIBS_wire    = mesos http
 UNIT_LIBS_http    = loop httpd
 UNIT_LIBS_httpd   = loop http
-UNIT_LIBS_mesos   = wire
+UNIT_LIBS_mesos   = wire http
 UNIT_LIBS_spec    = wire mesos
 UNIT_LIBS_service = loop bus wire
 $(foreach u,$(UNITS),$(eval $(call unit_bin,$(u))))
