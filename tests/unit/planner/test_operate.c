@@ -8,7 +8,7 @@
 #include "proto/mesos/v1/mesos.pb-c.h"
 #include "services/planner/answers.h"
 #include "services/planner/plan_status.h"
-#include "world.h"
+#include "tests/unit/planner/world.h"
 
 #define RUNNING   MESOS__V1__TASK_STATE__TASK_RUNNING
 #define START     REEVE__PLAN_COMMAND__VERB__START

@@ -12,7 +12,7 @@
 #include "services/planner/plan.h"
 #include "services/planner/plan_status.h"
 #include "services/planner/step.h"
-#include "world.h"
+#include "tests/unit/planner/world.h"
 
 #define RUNNING  MESOS__V1__TASK_STATE__TASK_RUNNING
 #define FINISHED MESOS__V1__TASK_STATE__TASK_FINISHED

@@ -9,7 +9,7 @@
 #include "lib/base/base.h"
 #include "services/planner/changes.h"
 #include "services/planner/operate.h"
-#include "world.h"
+#include "tests/unit/planner/world.h"
 
 static const char yaml[] =
     "name: svc\n"

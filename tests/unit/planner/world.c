@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "world.h"
+#include "tests/unit/planner/world.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -76,6 +76,8 @@ static void set_cell(struct world *w, const char *key, const void *value,
         HASH_ADD_KEYPTR(hh, w->store, cell->key, strlen(cell->key), cell);
     }
     tell(w, key, value ? cell : NULL);
+    if (w->on_change)
+        w->on_change(w->on_change_self, key, value, len);
 }
 
 void world_put_bytes(struct world *w, const char *key, const void *value,
@@ -132,8 +134,7 @@ static void check(struct world *w)
     check_kills(w);
 }
 
-/* All or nothing, as the store does it. */
-static bool apply(struct world *w, const struct changes *changes)
+bool world_apply(struct world *w, const struct changes *changes)
 {
     for (size_t i = 0; i < changes->n_needs; i++) {
         const struct cell *cell = cell_of(w, changes->needs[i].key);
@@ -214,6 +215,15 @@ struct facts *world_facts_again(const struct world *w)
     return copy.facts;
 }
 
+void world_each(const struct world *w,
+                void (*fn)(void *self, const char *key, const void *value,
+                           size_t len, uint64_t revision),
+                void *self)
+{
+    for (const struct cell *cell = w->store; cell; cell = cell->hh.next)
+        fn(self, cell->key, cell->value, cell->len, cell->revision);
+}
+
 void world_pick(const struct world *w, size_t n, const char **key,
                 struct buf *value)
 {
@@ -248,7 +258,7 @@ int world_round(struct world *w)
     w->wake_ms = out.wake_ms;
     int ops = (int)out.changes.n_ops;
     if (result == 0)
-        cr_assert(apply(w, &out.changes), "%s: conflict without a rival",
+        cr_assert(world_apply(w, &out.changes), "%s: conflict without a rival",
                   w->name);
     changes_free(&out.changes);
     return result < 0 ? -1 : ops;
@@ -280,7 +290,7 @@ static void late_round(struct world *w)
         world_move(w);
     /* Dying here loses the round, dying later nothing. */
     if (!happens(w, w->crash_percent))
-        apply(w, &out.changes);
+        world_apply(w, &out.changes);
     changes_free(&out.changes);
 }
 
@@ -568,7 +578,7 @@ static int operate(struct world *w, const Reeve__PlanCommand *command)
     w->err = (struct err){0};
     if (operate_plan(&source, command, &changes, &reply, &w->err) == 0) {
         snprintf(w->err.text, sizeof w->err.text, "%s", reply);
-        cr_assert(apply(w, &changes));
+        cr_assert(world_apply(w, &changes));
     }
     return w->err.code;
 }
@@ -614,7 +624,7 @@ int world_pod(struct world *w, Reeve__PodCommand__Verb verb, const char *pod)
         for (size_t i = 0; i < reply->n_tasks; i++)
             snprintf(w->err.text + strlen(w->err.text), 256, "%s ",
                      reply->tasks[i]);
-        cr_assert(apply(w, &changes));
+        cr_assert(world_apply(w, &changes));
     }
     return w->err.code;
 }

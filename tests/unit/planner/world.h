@@ -36,6 +36,11 @@ struct world {
     unsigned crash_percent; /* of rounds after which the planner starts anew */
     bool holds_offers;      /* nothing is placed */
     bool never_ready;       /* readiness checks do not pass */
+    /* Told of every change, before what checks it; may be NULL. value NULL:
+     * deleted. */
+    void (*on_change)(void *self, const char *key, const void *value,
+                      size_t len);
+    void *on_change_self;
     /* Counted. */
     unsigned launches, kills, conflicts, crashes;
     char log[8192]; /* "+data-0 " launched, "=data-0 " RUNNING */
@@ -63,6 +68,14 @@ void world_until(struct world *w, const char *plan, int status);
 void world_run(struct world *w);
 /* The planner forgets all but the store. */
 void world_crash(struct world *w);
+
+/* All or nothing, as the store does it: false when a need is not met. */
+bool world_apply(struct world *w, const struct changes *changes);
+/* Calls fn for every record. */
+void world_each(const struct world *w,
+                void (*fn)(void *self, const char *key, const void *value,
+                           size_t len, uint64_t revision),
+                void *self);
 
 /* ---- the cluster ---- */
 /* Places every demand that may be placed; how many. */
