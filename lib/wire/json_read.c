@@ -6,7 +6,6 @@
  * unset, a single value may stand for a list of one, null is the same as
  * absent. Names may also be lowerCamelCase.
  */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@ struct place {
     const struct place *above;
     const char *name; /* NULL at the root */
     int depth;
+    struct err *err; /* where to say what is wrong */
 };
 
 enum value_result { VALUE_OK, VALUE_BAD, VALUE_UNSET };
@@ -37,22 +37,20 @@ static void add_path(const struct place *place, struct buf *out)
     buf_add_str(out, place->name);
 }
 
-static enum value_result bad(const struct place *place, struct err *err,
-                             const char *what)
+static enum value_result bad(const struct place *place, const char *what)
 {
     AUTO_BUF struct buf above = {0};
     add_path(place->above, &above);
     const char *name = place->name ? place->name : "message";
     if (above.len)
-        err_set(err, ERR_INVALID, "%s field '%s' in '%.512s'", what, name,
-                buf_text(&above));
+        err_set(place->err, ERR_INVALID, "%s field '%s' in '%.512s'", what,
+                name, buf_text(&above));
     else
-        err_set(err, ERR_INVALID, "%s field '%s'", what, name);
+        err_set(place->err, ERR_INVALID, "%s field '%s'", what, name);
     return VALUE_BAD;
 }
 
-static enum value_result bad_type(const struct place *place, const json_t *json,
-                                  struct err *err)
+static enum value_result bad_type(const struct place *place, const json_t *json)
 {
     static const char *const names[] = {
         [JSON_OBJECT] = "object", [JSON_ARRAY] = "array",
@@ -63,18 +61,18 @@ static enum value_result bad_type(const struct place *place, const json_t *json,
     char what[64];
     snprintf(what, sizeof(what), "Not expecting a JSON %s for",
              names[json_typeof(json)]);
-    return bad(place, err, what);
+    return bad(place, what);
 }
 
 static enum value_result read_double(const json_t *json, double *out,
-                                     const struct place *place, struct err *err)
+                                     const struct place *place)
 {
     if (json_is_number(json)) {
         *out = json_number_value(json);
         return VALUE_OK;
     }
     if (!json_is_string(json))
-        return bad_type(place, json, err);
+        return bad_type(place, json);
     const char *text = json_string_value(json);
     if (!strcmp(text, "Infinity") || !strcmp(text, "inf"))
         *out = INFINITY;
@@ -83,40 +81,39 @@ static enum value_result read_double(const json_t *json, double *out,
     else if (!strcmp(text, "NaN") || !strcmp(text, "nan"))
         *out = NAN;
     else if (!parse_double(text, out))
-        return bad(place, err, "Not a number for");
+        return bad(place, "Not a number for");
     return VALUE_OK;
 }
 
 /* A whole number in [least, most]. */
 static enum value_result read_signed(const json_t *json, const int64_t range[2],
-                                     int64_t *out, const struct place *place,
-                                     struct err *err)
+                                     int64_t *out, const struct place *place)
 {
     double real = json_is_real(json) ? json_real_value(json) : 0;
     if (json_is_integer(json))
         *out = json_integer_value(json);
     else if (json_is_string(json)) {
         if (!parse_i64(json_string_value(json), out))
-            return bad(place, err, "Not a whole number for");
+            return bad(place, "Not a whole number for");
     } else if (!json_is_real(json))
-        return bad_type(place, json, err);
+        return bad_type(place, json);
     else if (real != floor(real) || real < -9.2e18 || real > 9.2e18)
-        return bad(place, err, "Not a whole number for");
+        return bad(place, "Not a whole number for");
     else
         *out = (int64_t)real;
     if (*out < range[0] || *out > range[1])
-        return bad(place, err, "Out of range:");
+        return bad(place, "Out of range:");
     return VALUE_OK;
 }
 
 static enum value_result read_u64(const json_t *json, uint64_t *out,
-                                  const struct place *place, struct err *err)
+                                  const struct place *place)
 {
     static const int64_t range[2] = {0, INT64_MAX};
     if (json_is_string(json) && parse_u64(json_string_value(json), out))
         return VALUE_OK;
     int64_t number;
-    enum value_result result = read_signed(json, range, &number, place, err);
+    enum value_result result = read_signed(json, range, &number, place);
     if (result == VALUE_OK)
         *out = (uint64_t)number;
     return result;
@@ -124,7 +121,7 @@ static enum value_result read_u64(const json_t *json, uint64_t *out,
 
 static enum value_result read_enum(const ProtobufCFieldDescriptor *field,
                                    const json_t *json, int *out,
-                                   const struct place *place, struct err *err)
+                                   const struct place *place)
 {
     static const int64_t range[2] = {INT32_MIN, INT32_MAX};
     if (json_is_string(json) &&
@@ -135,21 +132,20 @@ static enum value_result read_enum(const ProtobufCFieldDescriptor *field,
         json_is_integer(json) ||
         (json_is_string(json) && parse_i64(json_string_value(json), &number));
     if (is_number) {
-        enum value_result result =
-            read_signed(json, range, &number, place, err);
+        enum value_result result = read_signed(json, range, &number, place);
         if (result == VALUE_OK)
             *out = (int)number;
         return result;
     }
     if (!json_is_string(json))
-        return bad_type(place, json, err);
+        return bad_type(place, json);
     return field->label == PROTOBUF_C_LABEL_REQUIRED
-               ? bad(place, err, "Unknown enum value for")
+               ? bad(place, "Unknown enum value for")
                : VALUE_UNSET;
 }
 
 static enum value_result read_bool(const json_t *json, protobuf_c_boolean *out,
-                                   const struct place *place, struct err *err)
+                                   const struct place *place)
 {
     const char *text = json_is_string(json) ? json_string_value(json) : "";
     if (json_is_boolean(json))
@@ -159,32 +155,32 @@ static enum value_result read_bool(const json_t *json, protobuf_c_boolean *out,
     else if (!strcmp(text, "false"))
         *out = 0;
     else
-        return bad_type(place, json, err);
+        return bad_type(place, json);
     return VALUE_OK;
 }
 
 static enum value_result read_text(const json_t *json, char **out,
-                                   const struct place *place, struct err *err)
+                                   const struct place *place)
 {
     if (!json_is_string(json))
-        return bad_type(place, json, err);
+        return bad_type(place, json);
     if (strlen(json_string_value(json)) != json_string_length(json))
-        return bad(place, err, "A zero byte is not allowed in");
+        return bad(place, "A zero byte is not allowed in");
     *out = xstrdup(json_string_value(json));
     return VALUE_OK;
 }
 
 static enum value_result read_bytes(const json_t *json,
                                     ProtobufCBinaryData *out,
-                                    const struct place *place, struct err *err)
+                                    const struct place *place)
 {
     if (!json_is_string(json))
-        return bad_type(place, json, err);
+        return bad_type(place, json);
     struct buf bytes = {0};
     if (!base64_decode(json_string_value(json), json_string_length(json),
                        &bytes)) {
         buf_free(&bytes);
-        return bad(place, err, "No base64 in");
+        return bad(place, "No base64 in");
     }
     out->data = (uint8_t *)buf_take(&bytes, &out->len);
     return VALUE_OK;
@@ -192,7 +188,7 @@ static enum value_result read_bytes(const json_t *json,
 
 static enum value_result read_number(const ProtobufCFieldDescriptor *field,
                                      const json_t *json, void *out,
-                                     const struct place *place, struct err *err)
+                                     const struct place *place)
 {
     static const int64_t i32[2] = {INT32_MIN, INT32_MAX};
     static const int64_t u32[2] = {0, UINT32_MAX};
@@ -205,7 +201,7 @@ static enum value_result read_number(const ProtobufCFieldDescriptor *field,
 
     if (field->type == PROTOBUF_C_TYPE_DOUBLE ||
         field->type == PROTOBUF_C_TYPE_FLOAT) {
-        result = read_double(json, &real, place, err);
+        result = read_double(json, &real, place);
         single = (float)real;
         memcpy(out, is_short ? (void *)&single : (void *)&real,
                is_short ? 4 : 8);
@@ -214,7 +210,7 @@ static enum value_result read_number(const ProtobufCFieldDescriptor *field,
     if (field->type == PROTOBUF_C_TYPE_UINT64 ||
         field->type == PROTOBUF_C_TYPE_FIXED64) {
         uint64_t big = 0;
-        result = read_u64(json, &big, place, err);
+        result = read_u64(json, &big, place);
         memcpy(out, &big, 8);
         return result;
     }
@@ -224,7 +220,7 @@ static enum value_result read_number(const ProtobufCFieldDescriptor *field,
                          is_unsigned ? u32
                          : is_short  ? i32
                                      : i64,
-                         &number, place, err);
+                         &number, place);
     uint32_t low = (uint32_t)number;
     memcpy(out, is_short ? (void *)&low : (void *)&number, is_short ? 4 : 8);
     return result;
@@ -232,20 +228,19 @@ static enum value_result read_number(const ProtobufCFieldDescriptor *field,
 
 static ProtobufCMessage *read_message(const ProtobufCMessageDescriptor *type,
                                       const json_t *json,
-                                      const struct place *place,
-                                      struct err *err);
+                                      const struct place *place);
 
 static enum value_result read_sub(const ProtobufCFieldDescriptor *field,
                                   const json_t *json, ProtobufCMessage **out,
-                                  const struct place *place, struct err *err)
+                                  const struct place *place)
 {
-    *out = read_message(field->descriptor, json, place, err);
+    *out = read_message(field->descriptor, json, place);
     return *out ? VALUE_OK : VALUE_BAD;
 }
 
 static enum value_result read_value(const ProtobufCFieldDescriptor *field,
                                     const json_t *json, void *out,
-                                    const struct place *place, struct err *err)
+                                    const struct place *place)
 {
     switch (field->type) {
     case PROTOBUF_C_TYPE_INT32:
@@ -260,17 +255,17 @@ static enum value_result read_value(const ProtobufCFieldDescriptor *field,
     case PROTOBUF_C_TYPE_FIXED64:
     case PROTOBUF_C_TYPE_DOUBLE:
     case PROTOBUF_C_TYPE_FLOAT:
-        return read_number(field, json, out, place, err);
+        return read_number(field, json, out, place);
     case PROTOBUF_C_TYPE_BOOL:
-        return read_bool(json, out, place, err);
+        return read_bool(json, out, place);
     case PROTOBUF_C_TYPE_ENUM:
-        return read_enum(field, json, out, place, err);
+        return read_enum(field, json, out, place);
     case PROTOBUF_C_TYPE_STRING:
-        return read_text(json, out, place, err);
+        return read_text(json, out, place);
     case PROTOBUF_C_TYPE_BYTES:
-        return read_bytes(json, out, place, err);
+        return read_bytes(json, out, place);
     case PROTOBUF_C_TYPE_MESSAGE:
-        return read_sub(field, json, out, place, err);
+        return read_sub(field, json, out, place);
     }
     return VALUE_BAD;
 }
@@ -299,7 +294,7 @@ static int append(ProtobufCMessage *message,
 
 static int read_map(ProtobufCMessage *message,
                     const ProtobufCFieldDescriptor *field, const json_t *json,
-                    const struct place *place, struct err *err)
+                    const struct place *place)
 {
     const ProtobufCMessageDescriptor *entry = field->descriptor;
     json_t *object = (json_t *)(uintptr_t)json;
@@ -310,9 +305,8 @@ static int read_map(ProtobufCMessage *message,
         json_t *pair = json_object();
         json_object_set_new(pair, "key", json_string(key));
         json_object_set(pair, "value", value);
-        struct place here = {place, key, place->depth + 1};
-        union any_value item = {.pointer =
-                                    read_message(entry, pair, &here, err)};
+        struct place here = {place, key, place->depth + 1, place->err};
+        union any_value item = {.pointer = read_message(entry, pair, &here)};
         json_decref(pair);
         if (!item.pointer)
             return -1;
@@ -323,11 +317,10 @@ static int read_map(ProtobufCMessage *message,
 
 static int read_element(ProtobufCMessage *message,
                         const ProtobufCFieldDescriptor *field,
-                        const json_t *json, const struct place *place,
-                        struct err *err)
+                        const json_t *json, const struct place *place)
 {
     union any_value value = {0};
-    enum value_result result = read_value(field, json, &value, place, err);
+    enum value_result result = read_value(field, json, &value, place);
     if (result == VALUE_BAD)
         return -1;
     return result == VALUE_UNSET ? 0 : append(message, field, &value);
@@ -335,36 +328,33 @@ static int read_element(ProtobufCMessage *message,
 
 static int read_repeated(ProtobufCMessage *message,
                          const ProtobufCFieldDescriptor *field,
-                         const json_t *json, const struct place *place,
-                         struct err *err)
+                         const json_t *json, const struct place *place)
 {
     if (field_map_entry(field) && json_is_object(json))
-        return read_map(message, field, json, place, err);
+        return read_map(message, field, json, place);
     if (!json_is_array(json))
-        return read_element(message, field, json, place, err);
+        return read_element(message, field, json, place);
     for (size_t i = 0; i < json_array_size(json); i++)
-        if (read_element(message, field, json_array_get(json, i), place, err) <
-            0)
+        if (read_element(message, field, json_array_get(json, i), place) < 0)
             return -1;
     return 0;
 }
 
 static int read_single(ProtobufCMessage *message,
                        const ProtobufCFieldDescriptor *field,
-                       const json_t *json, const struct place *place,
-                       struct err *err)
+                       const json_t *json, const struct place *place)
 {
     if (field_is_oneof(field)) {
         const uint32_t *which =
             (const uint32_t *)(void *)((char *)message +
                                        field->quantifier_offset);
         if (*which) {
-            bad(place, err, "Only one of a group may be set:");
+            bad(place, "Only one of a group may be set:");
             return -1;
         }
     }
     union any_value value = {0};
-    enum value_result result = read_value(field, json, &value, place, err);
+    enum value_result result = read_value(field, json, &value, place);
     if (result == VALUE_BAD)
         return -1;
     if (result == VALUE_UNSET)
@@ -402,38 +392,37 @@ static const json_t *find_value(const json_t *json, const char *name)
 
 static int read_field(ProtobufCMessage *message,
                       const ProtobufCFieldDescriptor *field, const json_t *json,
-                      const struct place *place, struct err *err)
+                      const struct place *place)
 {
-    struct place here = {place, field->name, place->depth + 1};
+    struct place here = {place, field->name, place->depth + 1, place->err};
     const json_t *value = find_value(json, field->name);
     if (!value || json_is_null(value)) {
         if (field->label != PROTOBUF_C_LABEL_REQUIRED)
             return 0;
-        bad(&here, err, "Missing required");
+        bad(&here, "Missing required");
         return -1;
     }
     if (field->label == PROTOBUF_C_LABEL_REPEATED)
-        return read_repeated(message, field, value, &here, err);
-    return read_single(message, field, value, &here, err);
+        return read_repeated(message, field, value, &here);
+    return read_single(message, field, value, &here);
 }
 
 static ProtobufCMessage *read_message(const ProtobufCMessageDescriptor *type,
                                       const json_t *json,
-                                      const struct place *place,
-                                      struct err *err)
+                                      const struct place *place)
 {
     if (!json_is_object(json)) {
-        bad_type(place, json, err);
+        bad_type(place, json);
         return NULL;
     }
     if (place->depth > 2 * WIRE_MAX_DEPTH) {
-        bad(place, err, "Nested too deep:");
+        bad(place, "Nested too deep:");
         return NULL;
     }
     ProtobufCMessage *message = xcalloc(1, type->sizeof_message);
     protobuf_c_message_init(type, message);
     for (unsigned i = 0; i < type->n_fields; i++) {
-        if (read_field(message, &type->fields[i], json, place, err) < 0) {
+        if (read_field(message, &type->fields[i], json, place) < 0) {
             wire_free(&message);
             return NULL;
         }
@@ -444,8 +433,8 @@ static ProtobufCMessage *read_message(const ProtobufCMessageDescriptor *type,
 ProtobufCMessage *wire_from_json(const ProtobufCMessageDescriptor *type,
                                  const json_t *json, struct err *err)
 {
-    struct place root = {NULL, NULL, 0};
-    return read_message(type, json, &root, err);
+    struct place root = {NULL, NULL, 0, err};
+    return read_message(type, json, &root);
 }
 
 ProtobufCMessage *wire_from_json_text(const ProtobufCMessageDescriptor *type,
