@@ -21,7 +21,9 @@
 
 #define GRACE_MS      10000
 #define TASK_GRACE_MS 20000 /* tasks may ask for a grace of their own */
+#define SWEEP_MS      5000
 #define LOOK_MS       20
+#define MAX_KILLS     50
 
 static const char *const names[] = {"api-gateway", "offer-broker", "planner",
                                     "devcluster",  "state-store",  "redis"};
@@ -102,46 +104,62 @@ static bool proc_has(pid_t pid, const char *file, const char *text)
     return memmem(bytes.data, bytes.len, text, strlen(text)) != NULL;
 }
 
-/* A task has its sandbox below the work dir in its environment; its shim has a
- * folder there as an argument. */
-static bool is_task_of(pid_t pid, const char *work_dir)
+/* A task has its sandbox below the work dir in its environment. */
+static bool is_task(pid_t pid, const char *work_dir)
 {
     AUTO_FREE char *sandbox = xasprintf("MESOS_SANDBOX=%s/", work_dir);
 
-    return proc_has(pid, "environ", sandbox) ||
-           (proc_has(pid, "cmdline", "--task-shim") &&
-            proc_has(pid, "cmdline", work_dir));
+    return proc_has(pid, "environ", sandbox);
 }
 
-static int kill_tasks_once(const char *work_dir)
+/* The process between devcluster and task: it ends after its task. */
+static bool is_shim(pid_t pid, const char *work_dir)
+{
+    return proc_has(pid, "cmdline", "--task-shim") &&
+           proc_has(pid, "cmdline", work_dir);
+}
+
+/* How many tasks and shims there are; signo (0: none) goes to tasks, SIGKILL
+ * to shims as well. */
+static int signal_tasks(const char *work_dir, int signo)
 {
     DIR *proc = opendir("/proc");
     int n = 0;
 
     for (struct dirent *e; proc && (e = readdir(proc)) != NULL;) {
         int64_t pid;
-        if (!parse_i64(e->d_name, &pid) || pid == getpid() ||
-            !is_task_of((pid_t)pid, work_dir))
+        if (!parse_i64(e->d_name, &pid) || pid == getpid())
+            continue;
+        bool shim = is_shim((pid_t)pid, work_dir);
+        if (!shim && !is_task((pid_t)pid, work_dir))
             continue;
         n++;
-        kill((pid_t)pid, SIGKILL);
+        if (signo && (!shim || signo == SIGKILL))
+            kill((pid_t)pid, signo);
     }
     if (proc)
         closedir(proc);
     return n;
 }
 
-/* The devcluster ends its tasks itself; this is for one that was killed. */
+/* Ends the tasks that their devcluster left running: first asks, then kills. */
 static void sweep_tasks(const char *run_dir)
 {
     AUTO_FREE char *work_dir = xasprintf("%s/devcluster", run_dir);
+    int64_t end = clock_mono_ms() + SWEEP_MS;
+    int n = signal_tasks(work_dir, SIGTERM);
 
-    for (int i = 0; i < 50; i++) {
-        int n = kill_tasks_once(work_dir);
-        if (n == 0)
-            return;
-        log_odd("tasks_swept", "processes=%d", n);
+    if (n)
+        log_info("tasks_told_to_end", "processes=%d", n);
+    while (n && clock_mono_ms() < end) {
         pause_ms(LOOK_MS);
+        n = signal_tasks(work_dir, 0);
+    }
+    for (int i = 0; n && i < MAX_KILLS; i++) {
+        log_odd("tasks_killed", "processes=%d", n);
+        signal_tasks(work_dir, SIGKILL);
+        pause_ms(LOOK_MS);
+        n = signal_tasks(work_dir, 0);
     }
 }
 

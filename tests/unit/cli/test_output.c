@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+
+#include "cli/output.h"
+#include "lib/base/base.h"
+
+static const char plan_json[] =
+    "{\"strategy\":\"serial\",\"status\":\"IN_PROGRESS\",\"errors\":[],"
+    "\"phases\":[{\"id\":\"1\",\"name\":\"hello\",\"strategy\":\"serial\","
+    "\"status\":\"COMPLETE\",\"steps\":[{\"id\":\"2\",\"name\":"
+    "\"hello-0:[server]\",\"status\":\"COMPLETE\",\"message\":\"done\"}]},"
+    "{\"id\":\"3\",\"name\":\"world\",\"strategy\":\"parallel\",\"status\":"
+    "\"IN_PROGRESS\",\"steps\":[{\"id\":\"4\",\"name\":\"world-0:[server]\","
+    "\"status\":\"COMPLETE\",\"message\":\"\"},{\"id\":\"5\",\"name\":"
+    "\"world-1:[server]\",\"status\":\"PENDING\",\"message\":"
+    "\"needs cpus 4\"}]}]}";
+
+static json_t *load(const char *text)
+{
+    json_t *json = json_loads(text, 0, NULL);
+
+    cr_assert(json);
+    return json;
+}
+
+static void expect_text(char *got, const char *want)
+{
+    cr_expect_str_eq(got, want);
+    free(got);
+}
+
+Test(output, plan_tree)
+{
+    json_t *plan = load(plan_json);
+
+    expect_text(output_plan_tree(plan, "deploy", false),
+                "deploy (serial strategy) (IN_PROGRESS)\n"
+                "├─ hello (serial strategy) (COMPLETE)\n"
+                "│  └─ hello-0:[server] (COMPLETE)\n"
+                "└─ world (parallel strategy) (IN_PROGRESS)\n"
+                "   ├─ world-0:[server] (COMPLETE)\n"
+                "   └─ world-1:[server] (PENDING)");
+    expect_text(output_plan_tree(plan, "deploy", true),
+                "deploy (serial strategy) (IN_PROGRESS)\n"
+                "├─ hello (serial strategy) (COMPLETE)\n"
+                "│  └─ hello-0:[server] (COMPLETE)\n"
+                "└─ world (parallel strategy) (IN_PROGRESS)\n"
+                "   ├─ world-0:[server] (COMPLETE)\n"
+                "   └─ world-1:[server] (PENDING): needs cpus 4");
+    json_decref(plan);
+}
+
+Test(output, plan_with_errors_and_gaps)
+{
+    json_t *plan = load("{\"errors\":[\"a\",\"b\"],\"phases\":[{}]}");
+
+    expect_text(output_plan_tree(plan, "x", false),
+                "x (<UNKNOWN> strategy) (<UNKNOWN>)\n"
+                "└─ <UNKNOWN> (<UNKNOWN> strategy) (<UNKNOWN>)\n"
+                "\nErrors:\n- a\n- b");
+    json_decref(plan);
+}
+
+Test(output, plan_changes)
+{
+    json_t *before = load(plan_json), *now = load(plan_json);
+    json_t *step = json_array_get(
+        json_object_get(json_array_get(json_object_get(now, "phases"), 1),
+                        "steps"),
+        1);
+
+    expect_text(output_plan_changes(before, now, "deploy"), "");
+    json_object_set_new(step, "status", json_string("STARTING"));
+    json_object_set_new(now, "status", json_string("COMPLETE"));
+    expect_text(output_plan_changes(before, now, "deploy"),
+                "world-1:[server] (STARTING): needs cpus 4\n"
+                "deploy (COMPLETE)");
+    expect_text(output_plan_changes(NULL, now, "deploy"),
+                "hello-0:[server] (COMPLETE)\nworld-0:[server] (COMPLETE)\n"
+                "world-1:[server] (STARTING): needs cpus 4\n"
+                "deploy (COMPLETE)");
+    json_decref(before);
+    json_decref(now);
+}
+
+static const struct {
+    const char *name, *json, *want;
+} pod_cases[] = {
+    {"service",
+     "{\"service\":\"hw\",\"pods\":[{\"name\":\"hello\",\"instances\":[{"
+     "\"name\":\"hello-0\",\"tasks\":[{\"name\":\"hello-0-server\",\"status\":"
+     "\"RUNNING\"}]}]},{\"name\":\"world\",\"instances\":[{\"name\":"
+     "\"world-0\",\"tasks\":[{\"name\":\"world-0-a\",\"status\":\"FAILED\"},{"
+     "\"name\":\"world-0-b\"}]},{\"name\":\"world-1\",\"tasks\":[]}]}]}",
+     "hw\n├─ hello\n│  └─ hello-0\n│     └─ hello-0-server (RUNNING)\n"
+     "└─ world\n   ├─ world-0\n   │  ├─ world-0-a (FAILED)\n"
+     "   │  └─ world-0-b (<UNKNOWN>)\n   └─ world-1"},
+    {"instance",
+     "{\"name\":\"world-0\",\"tasks\":[{\"name\":\"world-0-server\",\"status\":"
+     "\"RUNNING\"}]}",
+     "world-0\n└─ world-0-server (RUNNING)"},
+    {"nothing deployed", "{\"service\":\"hw\"}", "hw"},
+    {"empty", "{}", "<UNKNOWN>"},
+};
+
+Test(output, pod_tree)
+{
+    for (size_t i = 0; i < ARRAY_LEN(pod_cases); i++) {
+        json_t *json = load(pod_cases[i].json);
+        AUTO_FREE char *got = output_pod_tree(json);
+        cr_expect_str_eq(got, pod_cases[i].want, "case: %s", pod_cases[i].name);
+        json_decref(json);
+    }
+}
+
+Test(output, sentences)
+{
+    expect_text(output_sentence("deploy", NULL, NULL, "has been paused"),
+                "\"deploy\" plan has been paused.");
+    expect_text(output_sentence("deploy", "hello", NULL, "has been paused"),
+                "\"deploy\" plan: phase \"hello\" has been paused.");
+    expect_text(output_sentence("deploy", "p", "s", "has been restarted"),
+                "\"deploy\" plan: step \"s\" in phase \"p\" has been "
+                "restarted.");
+}
