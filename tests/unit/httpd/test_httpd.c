@@ -332,7 +332,8 @@ Test(httpd, hang_up_is_noticed_while_idle)
     setup(&b);
     int fd = open_stream(&b, STREAM);
     httpd_stream_send(b.stream, "x", 1, NULL);
-    AUTO_FREE char *got = hear(&b, fd, "x");
+    AUTO_FREE char *got = hear(&b, fd, "x\r\n");
+    cr_expect(str_ends(got, "1\r\nx\r\n"), "%s", got);
     close(fd);
     WAIT_FOR(&b, 500, b.closed == 1);
     teardown(&b);
@@ -344,10 +345,38 @@ Test(httpd, reset_is_noticed_while_idle)
     setup(&b);
     int fd = open_stream(&b, STREAM);
     AUTO_FREE char *got = hear(&b, fd, "\r\n\r\n");
+    cr_expect(strstr(got, "200 OK"), "%s", got);
     struct linger now = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     close(fd);
     WAIT_FOR(&b, 500, b.closed == 1);
+    teardown(&b);
+}
+
+/* Turns of the loop in a third of a second. */
+static int count_turns(struct bench *b)
+{
+    int turns = 0;
+    for (int64_t end = clock_mono_ms() + 300; clock_mono_ms() < end; turns++)
+        loop_run_once(b->loop, 100);
+    return turns;
+}
+
+Test(httpd, does_not_spin_when_idle)
+{
+    struct bench b;
+    setup(&b);
+    AUTO_CLOSE int held = dial(&b);
+    AUTO_CLOSE int kept = dial(&b);
+    AUTO_CLOSE int fd = open_stream(&b, STREAM);
+    httpd_stream_send(b.stream, "x", 1, NULL);
+    AUTO_FREE char *event = hear(&b, fd, "x\r\n");
+    cr_expect(strstr(event, "x\r\n"));
+    say(held, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    say(kept, "GET /kept HTTP/1.1\r\nHost: x\r\n\r\n");
+    AUTO_FREE char *got = hear(&b, kept, "/kept");
+    cr_expect(strstr(got, "/kept") && b.held);
+    cr_expect_lt(count_turns(&b), 50);
     teardown(&b);
 }
 
@@ -359,11 +388,9 @@ Test(httpd, hang_up_behind_more_bytes)
     setup(&b);
     int fd = open_stream(&b, STREAM "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
     AUTO_FREE char *got = hear(&b, fd, "\r\n\r\n");
+    cr_expect(strstr(got, "200 OK"), "%s", got);
     say(fd, "more");
-    int turns = 0;
-    for (int64_t end = clock_mono_ms() + 300; clock_mono_ms() < end; turns++)
-        loop_run_once(b.loop, 100);
-    cr_expect_lt(turns, 50);
+    cr_expect_lt(count_turns(&b), 50);
     cr_expect_eq(b.closed, 0);
     close(fd);
     WAIT_FOR(&b, 1000, b.closed == 1);
@@ -397,6 +424,7 @@ Test(httpd, abort_cuts_without_an_end)
     AUTO_CLOSE int fd = open_stream(&b, STREAM);
     httpd_stream_send(b.stream, "x", 1, NULL);
     AUTO_FREE char *head = hear(&b, fd, "x\r\n");
+    cr_expect(strstr(head, "200 OK"), "%s", head);
     httpd_stream_abort(&b.stream);
     AUTO_FREE char *rest = hear(&b, fd, "");
     cr_expect_null(strstr(rest, "0\r\n\r\n"));
