@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +179,19 @@ void data_dir_remove_unfinished(const char *path)
 {
     struct file_visitor visitor = {is_unfinished, remove_one, NULL};
     each_file(path, &visitor, NULL);
+}
+
+void data_dir_remove_segments(const char *path, uint64_t before)
+{
+    AUTO_FREE uint64_t *firsts = NULL;
+    size_t n;
+    if (data_dir_list(path, "wal-", ".log", &firsts, &n, NULL) < 0)
+        return;
+    for (size_t i = 0; i < n && firsts[i] < before; i++) {
+        AUTO_FREE char *file =
+            xasprintf("%s/wal-%020" PRIu64 ".log", path, firsts[i]);
+        unlink(file);
+    }
 }
 
 static bool is_state(const char *name)

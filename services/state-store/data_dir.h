@@ -37,6 +37,8 @@ int data_dir_list(const char *path, const char *prefix, const char *suffix,
                   uint64_t **numbers, size_t *n, struct err *err);
 /* Removes what was being made when a process died. */
 void data_dir_remove_unfinished(const char *path);
+/* Removes the segments whose number is less. */
+void data_dir_remove_segments(const char *path, uint64_t before);
 /* Moves every file of the store into the folder `set-aside-<tag>` in it. */
 int data_dir_set_aside(const char *path, const char *tag, struct err *err);
 

@@ -254,6 +254,16 @@ static int settle_newest(const struct replay *r, struct err *err)
     return 0;
 }
 
+/* What a crash kept from being removed. */
+static void tidy(const struct replay *r)
+{
+    const struct wal_found *found = r->found;
+    data_dir_remove_unfinished(r->dir);
+    snapshot_remove_before(r->dir, found->snapshot_seq);
+    data_dir_remove_segments(
+        r->dir, found->n_segments ? found->segments[0].first_seq : UINT64_MAX);
+}
+
 int wal_recover(const char *dir, struct wal_found *found, struct err *err)
 {
     struct replay r = {.dir = dir, .found = found, .next = 1};
@@ -265,6 +275,6 @@ int wal_recover(const char *dir, struct wal_found *found, struct err *err)
     if (result < 0)
         wal_found_free(found);
     else
-        data_dir_remove_unfinished(dir);
+        tidy(&r);
     return result;
 }

@@ -105,6 +105,7 @@ Test(wal, an_empty_folder_holds_nothing)
     struct wal_found found = {0};
     cr_assert_eq(wal_recover(dir, &found, NULL), 0);
     cr_assert_null(found.table);
+    wal_found_free(&found);
     temp_dir_remove(dir);
 }
 
@@ -352,6 +353,7 @@ Test(wal, set_aside_moves_the_state)
     cr_assert_eq(data_dir_set_aside(dir, "now", NULL), 0);
     cr_assert_eq(wal_recover(dir, &found, NULL), 0);
     cr_assert_null(found.table);
+    wal_found_free(&found);
     AUTO_FREE char *aside = fs_join(dir, "set-aside-now");
     cr_assert_eq(wal_recover(aside, &found, NULL), 0);
     cr_assert(tables_equal(t, found.table));

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* activate - from the two copies, log and Redis, to a running store
+ *
+ * recovery.h decides; here it is done.  While active, Redis is looked at in the
+ * same way each time it comes back.
+ */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/base.h"
+#include "lib/base/clock.h"
+#include "lib/base/id.h"
+#include "lib/base/log.h"
+#include "lib/loop/loop.h"
+#include "services/state-store/data_dir.h"
+#include "services/state-store/recovery.h"
+#include "services/state-store/redis_mirror.h"
+#include "services/state-store/snapshot.h"
+#include "services/state-store/store.h"
+#include "services/state-store/table.h"
+#include "services/state-store/wal.h"
+
+enum { WAIT_CHECK_MS = 250 };
+#define BACKLOG_BYTES ((size_t)32 << 20)
+
+static uint64_t random_run_id(void)
+{
+    uint8_t bytes[16];
+    uint64_t id;
+    uuid_new_bytes(bytes);
+    memcpy(&id, bytes + 8, sizeof id);
+    return id ? id : 1;
+}
+
+/* The table is settled: open the log behind it and serve. */
+static int activate(struct store *s, struct err *err)
+{
+    struct wal_config config = {
+        .dir = data_dir_path(s->data_dir),
+        .segment_bytes = (uint64_t)service_int(s->service, "segment-kib") << 10,
+        .next_seq = table_seq(s->table) + 1,
+        .revision = table_revision(s->table),
+        .found = &s->found,
+    };
+    memcpy(config.lineage, table_lineage(s->table), sizeof config.lineage);
+    s->wal = wal_open(&config, err);
+    if (!s->wal)
+        return -1;
+    loop_fd(service_loop(s->service), wal_fd(s->wal), LOOP_READ, store_on_wal,
+            s);
+    lease_book_restart(table_leases(s->table), clock_mono_ms());
+    s->visible_seq = s->pushed_seq = table_seq(s->table);
+    s->visible_revision = table_revision(s->table);
+    if (s->mirror)
+        redis_mirror_begin(s->mirror, s->pushed_seq);
+    s->stage = STORE_ACTIVE;
+    store_log(s, table_start_run(s->table, random_run_id(), clock_wall_ms()));
+    char lineage[UUID_TEXT_SIZE];
+    uuid_format(table_lineage(s->table), lineage);
+    log_info("store_active", "lineage=%s revision=%" PRIu64 " keys=%zu",
+             lineage, s->visible_revision,
+             key_index_count(table_keys(s->table)));
+    service_health(s->service, "store", true, "serving lineage %s", lineage);
+    return 0;
+}
+
+static void activate_or_fail(struct store *s)
+{
+    struct err err = {0};
+    if (activate(s, &err) < 0)
+        store_fail(s, EXIT_WAL, "wal_open_failed", err.text);
+}
+
+static void new_lineage(struct store *s)
+{
+    uint8_t lineage[16];
+    uuid_new_bytes(lineage);
+    s->table = table_new(lineage);
+}
+
+static void set_starting(struct store *s, const char *why)
+{
+    snprintf(s->starting_why, sizeof s->starting_why, "%s", why);
+    service_health(s->service, "store", false, "starting: %s", why);
+}
+
+/* ---- Redis tells what it holds
+ * -------------------------------------------------- */
+
+static void refuse(struct store *s, enum recovery what)
+{
+    const char *advice = recovery_advice(what);
+    if (s->stage == STORE_ACTIVE && what == RECOVERY_FOREIGN) {
+        /* Nothing of ours is in danger: go on with the log alone. */
+        service_health(s->service, "redis", false, "%s", advice);
+        redis_mirror_refuse(s->mirror);
+        return;
+    }
+    redis_mirror_refuse(s->mirror);
+    store_fail(s, EXIT_LINEAGE, "lineage_refused", advice);
+}
+
+/* The operator's word for what is refused otherwise. */
+static enum recovery apply_preference(struct store *s, enum recovery what)
+{
+    const char *prefer = service_str(s->service, "prefer");
+    if (s->stage != STORE_STARTING ||
+        (what != RECOVERY_FOREIGN && what != RECOVERY_DIVERGED))
+        return what;
+    if (strcmp(prefer, "log") == 0)
+        return RECOVERY_REFILL;
+    if (strcmp(prefer, "redis") == 0)
+        return RECOVERY_LOAD;
+    return what;
+}
+
+static struct copy log_copy(const struct store *s)
+{
+    struct copy copy = {.is_there = s->table != NULL};
+    if (!s->table)
+        return copy;
+    memcpy(copy.lineage, table_lineage(s->table), sizeof copy.lineage);
+    copy.seq = table_seq(s->table);
+    copy.revision = table_revision(s->table);
+    copy.history = *table_history(s->table); /* borrowed */
+    return copy;
+}
+
+static void act(struct store *s, enum recovery what)
+{
+    bool is_starting = s->stage == STORE_STARTING;
+    switch (what) {
+    case RECOVERY_NEW:
+        new_lineage(s);
+        activate_or_fail(s);
+        redis_mirror_fill(s->mirror);
+        break;
+    case RECOVERY_FOLLOW:
+        if (is_starting)
+            activate_or_fail(s);
+        redis_mirror_follow(s->mirror);
+        break;
+    case RECOVERY_REFILL:
+        if (is_starting)
+            activate_or_fail(s);
+        redis_mirror_fill(s->mirror);
+        break;
+    case RECOVERY_LOAD:
+        s->must_load = true;
+        set_starting(s, "reading the state from Redis");
+        redis_mirror_load(s->mirror);
+        break;
+    case RECOVERY_FOREIGN:
+    case RECOVERY_DIVERGED:
+    case RECOVERY_HALF:
+        refuse(s, what);
+        break;
+    }
+}
+
+static void on_found(void *self, const struct copy *redis)
+{
+    struct store *s = store_of(self);
+    if (s->stage == STORE_FAILED) {
+        redis_mirror_refuse(s->mirror);
+        return;
+    }
+    static const char *const names[] = {
+        [RECOVERY_NEW] = "new",         [RECOVERY_FOLLOW] = "follow",
+        [RECOVERY_REFILL] = "refill",   [RECOVERY_LOAD] = "load",
+        [RECOVERY_FOREIGN] = "foreign", [RECOVERY_DIVERGED] = "diverged",
+        [RECOVERY_HALF] = "half",
+    };
+    struct copy log = log_copy(s);
+    enum recovery what = recovery_decide(&log, redis);
+    /* We serve and Redis is ahead: so somebody else went on with it. */
+    if (what == RECOVERY_LOAD && s->stage == STORE_ACTIVE)
+        what = RECOVERY_DIVERGED;
+    what = apply_preference(s, what);
+    log_info("redis_found",
+             "is_there=%d seq=%" PRIu64 " log_seq=%" PRIu64 " action=%s",
+             redis->is_there, redis->seq, log.seq, names[what]);
+    act(s, what);
+}
+
+/* The old log makes way for what Redis holds. */
+static int replace_log(struct store *s, struct table *table, struct err *err)
+{
+    const char *dir = data_dir_path(s->data_dir);
+    bool is_continued =
+        s->table &&
+        memcmp(table_lineage(s->table), table_lineage(table), 16) == 0 &&
+        table_seq(s->table) <= table_seq(table);
+    if (s->table && !is_continued) {
+        char tag[32];
+        snprintf(tag, sizeof tag, "%" PRId64, clock_wall_ms());
+        if (data_dir_set_aside(dir, tag, err) < 0)
+            return -1;
+    }
+    struct view *view = table_view(table);
+    struct snapshot_plan plan = {dir, view, clock_wall_ms(), true};
+    int written = snapshot_write(&plan, &s->snapshot_bytes, err);
+    s->snapshot_seq = view->seq;
+    s->snapshot_revision = view->revision;
+    view_destroy(&view);
+    if (written < 0)
+        return -1;
+    wal_found_free(&s->found);
+    data_dir_remove_segments(dir, UINT64_MAX);
+    snapshot_remove_before(dir, s->snapshot_seq);
+    return 0;
+}
+
+static void on_loaded(void *self, struct table *table)
+{
+    struct store *s = store_of(self);
+    struct err err = {0};
+    if (s->stage != STORE_STARTING || replace_log(s, table, &err) < 0) {
+        table_destroy(&table);
+        store_fail(s, EXIT_WAL, "rebuild_failed", err.text);
+        return;
+    }
+    log_info("rebuilt_from_redis", "revision=%" PRIu64, table_revision(table));
+    table_destroy(&s->table);
+    s->table = table;
+    activate_or_fail(s);
+    redis_mirror_follow(s->mirror);
+}
+
+static struct view *on_view(void *self)
+{
+    return table_view(store_of(self)->table);
+}
+
+static void on_applied(void *self)
+{
+    struct store *s = store_of(self);
+    if (redis_mirror_is_current(s->mirror)) {
+        char url[256];
+        redis_url_text(&s->redis_url, url, sizeof url);
+        service_health(s->service, "redis", true, "mirrored to %s", url);
+    }
+    store_advance(s);
+}
+
+static void on_lost(void *self, const char *why)
+{
+    struct store *s = store_of(self);
+    char url[256];
+    redis_url_text(&s->redis_url, url, sizeof url);
+    service_health(s->service, "redis", false, "%s: %s; %s", url, why,
+                   s->stage == STORE_ACTIVE
+                       ? "going on with the log alone until it is back"
+                       : "waiting for it");
+    store_advance(s);
+}
+
+static void on_fenced(void *self, const char *why)
+{
+    store_fail(store_of(self), EXIT_FENCED, "fenced", why);
+}
+
+static const struct redis_mirror_events mirror_events = {
+    .found = on_found,
+    .view = on_view,
+    .applied = on_applied,
+    .loaded = on_loaded,
+    .lost = on_lost,
+    .fenced = on_fenced,
+};
+
+/* ---- start
+ * ----------------------------------------------------------------------------
+ */
+
+/* Redis did not come in time: the log alone will do, unless Redis was seen to
+ * be ahead of it. */
+static void on_waited(void *self)
+{
+    struct store *s = store_of(self);
+    if (s->stage != STORE_STARTING) {
+        loop_timer_cancel(service_loop(s->service), s->wait_timer);
+        return;
+    }
+    if (s->must_load || strcmp(redis_mirror_stage(s->mirror), "away") != 0)
+        return;
+    log_odd("redis_not_there", "action=%s", log_q("starting with the log"));
+    activate_or_fail(s);
+}
+
+static void start_mirror(struct store *s)
+{
+    char host[256] = "localhost";
+    gethostname(host, sizeof host - 1);
+    s->holder = xasprintf("%s:%s", host, data_dir_path(s->data_dir));
+    struct redis_mirror_config config = {
+        .url = &s->redis_url,
+        .prefix = service_str(s->service, "redis-prefix"),
+        .holder = s->holder,
+        .timeout_ms = service_int(s->service, "redis-timeout-ms"),
+        .owner_ttl_ms = service_int(s->service, "owner-ttl-ms"),
+        .backlog_bytes = BACKLOG_BYTES,
+    };
+    s->mirror =
+        redis_mirror_new(service_loop(s->service), &config, &mirror_events, s);
+    set_starting(s, "asking Redis what it holds");
+    service_health(s->service, "redis", false, "not connected yet");
+    if (s->table)
+        s->wait_timer = loop_timer(service_loop(s->service),
+                                   service_int(s->service, "redis-wait-ms"),
+                                   WAIT_CHECK_MS, on_waited, s);
+}
+
+static int recover_code(const struct err *err)
+{
+    return err->code == ERR_CORRUPT || err->code == ERR_UNSUPPORTED
+               ? EXIT_CORRUPT
+               : EXIT_WAL;
+}
+
+int store_open(struct store *s, struct err *err)
+{
+    int64_t start_ms = clock_mono_ms();
+    if (wal_recover(data_dir_path(s->data_dir), &s->found, err) < 0)
+        return recover_code(err);
+    s->table = MOVE(s->found.table);
+    s->snapshot_seq = s->found.snapshot_seq;
+    s->snapshot_bytes = s->found.snapshot_bytes;
+    if (s->table)
+        log_info("log_replayed",
+                 "revision=%" PRIu64 " keys=%zu records=%" PRIu64
+                 " torn_bytes=%" PRIu64 " ms=%" PRId64,
+                 table_revision(s->table),
+                 key_index_count(table_keys(s->table)), s->found.records,
+                 s->found.torn_bytes, clock_mono_ms() - start_ms);
+    if (s->redis_url.host) {
+        start_mirror(s);
+        return EXIT_OK;
+    }
+    if (!s->table)
+        new_lineage(s);
+    return activate(s, err) < 0 ? EXIT_WAL : EXIT_OK;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/state-store/answers.h"
+
+#include <stdlib.h>
+
+#include "lib/base/base.h"
+#include "lib/base/id.h"
+#include "lib/bus/bus.h"
+#include "proto/store.pb-c.h"
+#include "services/state-store/item.h"
+
+struct pending_answer *answer_new(struct bus_call *call, enum answer_kind kind)
+{
+    struct pending_answer *answer = xcalloc(1, sizeof *answer);
+    answer->call = call;
+    answer->kind = kind;
+    answer->bytes = sizeof *answer;
+    return answer;
+}
+
+void answer_drop(struct pending_answer *answer)
+{
+    for (size_t i = 0; i < answer->n_items; i++)
+        item_unref(answer->items[i]);
+    free(answer->items);
+    free(answer->text);
+    free(answer->err);
+    free(answer);
+}
+
+static void send(struct pending_answer *answer, const ProtobufCMessage *body)
+{
+    if (answer->err)
+        bus_call_fail(answer->call, answer->err, body);
+    else
+        bus_call_reply(answer->call, body);
+}
+
+static void send_txn(struct pending_answer *answer)
+{
+    Reeve__TxnReply reply = REEVE__TXN_REPLY__INIT;
+    if (answer->text) {
+        reply.failed_key = answer->text;
+        reply.has_failed_revision = 1;
+        reply.failed_revision = answer->number;
+    } else if (!answer->err) {
+        reply.has_revision = 1;
+        reply.revision = answer->number;
+    }
+    reply.has_repeated_request = answer->is_repeat;
+    reply.repeated_request = answer->is_repeat;
+    send(answer, &reply.base);
+}
+
+static void send_lease(struct pending_answer *answer)
+{
+    Reeve__LeaseReply reply = REEVE__LEASE_REPLY__INIT;
+    reply.has_epoch = 1;
+    reply.epoch = answer->number;
+    reply.holder = answer->text;
+    reply.has_remaining_ms = 1;
+    reply.remaining_ms = answer->remaining_ms;
+    send(answer, &reply.base);
+}
+
+static void send_items(struct pending_answer *answer)
+{
+    Reeve__SnapshotReply reply = REEVE__SNAPSHOT_REPLY__INIT;
+    char lineage[UUID_TEXT_SIZE];
+    uuid_format(answer->lineage, lineage);
+    reply.has_revision = 1;
+    reply.revision = answer->number;
+    reply.lineage = lineage;
+    Reeve__Item *items = xcalloc(answer->n_items + 1, sizeof *items);
+    reply.items = xcalloc(answer->n_items + 1, sizeof(Reeve__Item *));
+    for (size_t i = 0; i < answer->n_items; i++) {
+        struct item *from = answer->items[i];
+        Reeve__Item *to = &items[i];
+        reeve__item__init(to);
+        to->key = from->bytes;
+        to->has_value = 1;
+        to->value.len = from->len;
+        to->value.data = (uint8_t *)from->bytes + from->key_len + 1;
+        to->has_revision = 1;
+        to->revision = from->revision;
+        reply.items[i] = to;
+    }
+    reply.n_items = answer->n_items;
+    send(answer, &reply.base);
+    free(reply.items);
+    free(items);
+}
+
+void answer_send(struct pending_answer *answer)
+{
+    switch (answer->kind) {
+    case ANSWER_TXN:
+        send_txn(answer);
+        break;
+    case ANSWER_LEASE:
+        send_lease(answer);
+        break;
+    case ANSWER_ITEMS:
+        send_items(answer);
+        break;
+    }
+    answer_drop(answer);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/state-store/store.h"
+
+const struct service_option store_options[] = {
+    {"data-dir", OPTION_STRING, "", "DIR",
+     "folder of the log and snapshots; unset: <run-dir>/store", 0, 0, NULL},
+    {"redis", OPTION_STRING, "", "URL",
+     "redis://[user:password@]host[:port][/db] or unix:///path[?db=N]; empty: "
+     "the log alone",
+     0, 0, NULL},
+    {"redis-prefix", OPTION_STRING, "reeve:", "TEXT",
+     "start of every key in Redis", 0, 0, NULL},
+    {"ack", OPTION_STRING, "wal+redis", "MODE",
+     "when a transaction is answered: wal (synced to the log) or wal+redis "
+     "(also applied by Redis, while it is there)",
+     0, 0, NULL},
+    {"redis-timeout-ms", OPTION_INT, "2000", "ms",
+     "silence after which Redis counts as away", 100, 600000, NULL},
+    {"redis-wait-ms", OPTION_INT, "5000", "ms",
+     "at start with a log: how long to wait for Redis before going on without",
+     0, 600000, NULL},
+    {"owner-ttl-ms", OPTION_INT, "10000", "ms",
+     "life of the key in Redis that keeps a second store out", 500, 600000,
+     NULL},
+    {"prefer", OPTION_STRING, "", "COPY",
+     "decides once when log and Redis contradict: log (overwrites Redis) or "
+     "redis (sets the log aside)",
+     0, 0, NULL},
+    {"segment-kib", OPTION_INT, "16384", "KiB",
+     "a new segment of the log is begun after so much", 4, 1048576, NULL},
+    {"snapshot-log-kib", OPTION_INT, "65536", "KiB",
+     "a snapshot is taken when the log is longer than this and than four times "
+     "the last snapshot",
+     16, 67108864, NULL},
+    {"min-free-mib", OPTION_INT, "64", "MiB",
+     "with less free disk, transactions are refused", 0, 1048576, NULL},
+    {"reserve-mib", OPTION_INT, "8", "MiB",
+     "disk kept back for what is under way when the disk is full", 1, 1024,
+     NULL},
+    {"queue-mib", OPTION_INT, "64", "MiB",
+     "transactions and answers waiting for the disk; beyond, refused", 1, 4096,
+     NULL},
+    {"pub-queue", OPTION_INT, "100000", "events",
+     "events kept for each slow subscriber before it loses some", 100, 10000000,
+     NULL},
+    {NULL, OPTION_STRING, NULL, NULL, NULL, 0, 0, NULL},
+};

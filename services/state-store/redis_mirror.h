@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* redis_mirror - the committed state in Redis, in order, exactly
+ *
+ * Keys, each behind the prefix (default "reeve:"), readable with redis-cli:
+ *   kv:<key>   string  the value, as it is
+ *   rev        hash    key -> revision at which it was last changed
+ *   meta       hash    format, lineage, revision, seq, complete (0 while it is
+ *                      being filled), owner_epoch
+ *   requests   list    "<revision> <request id>", oldest first, last 65,536
+ *   leases     hash    name -> "<epoch> <ttl ms> <request id or -> <holder>"
+ *   runs       list    "<run id, hex> <seq of its first record>"
+ *   owner      string  "<owner epoch> <holder>", expires: the store that writes
+ *
+ * Every change is one MULTI with the new seq and revision in it, under WATCH of
+ * owner and meta: when anybody else touched either (another store, FLUSHALL, a
+ * rollback, a failover), EXEC does nothing and what Redis holds is looked at
+ * anew.  One exchange is under way at a time; what is committed meanwhile goes
+ * into the next one.
+ *
+ * Does not decide which copy is right: it tells what Redis holds (found), and
+ * is answered with follow, fill, load or refuse.
+ */
+#ifndef REEVE_STATE_STORE_REDIS_MIRROR_H
+#define REEVE_STATE_STORE_REDIS_MIRROR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct copy;
+struct loop;
+struct record;
+struct redis_mirror;
+struct redis_url;
+struct table;
+struct view;
+
+struct redis_mirror_config {
+    const struct redis_url *url; /* borrowed */
+    const char *prefix;          /* borrowed */
+    const char *holder; /* who we are: host and data folder; borrowed */
+    int64_t timeout_ms; /* silence after which Redis counts as away */
+    int64_t owner_ttl_ms;
+    size_t backlog_bytes; /* records kept for catching up */
+};
+
+struct redis_mirror_events {
+    /* Connected and free to be taken: what Redis holds.  Answered during the
+     * call with _follow(), _fill(), _load() or _refuse(); copy is borrowed. */
+    void (*found)(void *self, const struct copy *copy);
+    /* A view of everything up to some seq, which the mirror takes over. */
+    struct view *(*view)(void *self);
+    /* Redis holds everything up to redis_mirror_seq(). */
+    void (*applied)(void *self);
+    /* After _load(): the table, the callee's.  Answered with _begin() and
+     * _follow(). */
+    void (*loaded)(void *self, struct table *table);
+    /* Redis is not usable (any more); it is tried again. */
+    void (*lost)(void *self, const char *why);
+    /* Another store is the owner.  It is looked at again. */
+    void (*fenced)(void *self, const char *why);
+};
+
+struct redis_mirror *redis_mirror_new(struct loop *loop,
+                                      const struct redis_mirror_config *config,
+                                      const struct redis_mirror_events *events,
+                                      void *self);
+/* Gives the owner key back as far as that can be done without waiting. */
+void redis_mirror_destroy(struct redis_mirror **mirror);
+
+/* The next record pushed will be the one after seq. */
+void redis_mirror_begin(struct redis_mirror *mirror, uint64_t seq);
+/* Durable records, in order. */
+void redis_mirror_push(struct redis_mirror *mirror, struct record *record);
+
+/* Redis is a part of our history: apply what it lacks, or fill it when the
+ * backlog does not reach back so far. */
+void redis_mirror_follow(struct redis_mirror *mirror);
+/* Write everything; nothing of what Redis holds stays. */
+void redis_mirror_fill(struct redis_mirror *mirror);
+/* Read everything. */
+void redis_mirror_load(struct redis_mirror *mirror);
+/* Touch nothing; it is looked at again after a while. */
+void redis_mirror_refuse(struct redis_mirror *mirror);
+
+/* Connected, and everything pushed was applied at one moment since. */
+bool redis_mirror_is_current(const struct redis_mirror *mirror);
+/* Applied; what is known while it is away. */
+uint64_t redis_mirror_seq(const struct redis_mirror *mirror);
+uint64_t redis_mirror_revision(const struct redis_mirror *mirror);
+/* Records pushed and not applied. */
+uint64_t redis_mirror_lag(const struct redis_mirror *mirror);
+/* "away", "filling" …; never NULL. */
+const char *redis_mirror_stage(const struct redis_mirror *mirror);
+
+#endif

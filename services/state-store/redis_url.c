@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/state-store/redis_url.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/base/err.h"
+
+enum { DEFAULT_PORT = 6379, DATABASE_MAX = 65535 };
+
+void redis_url_free(struct redis_url *url)
+{
+    free(url->host);
+    free(url->user);
+    free(url->password);
+    memset(url, 0, sizeof *url);
+}
+
+void redis_url_text(const struct redis_url *url, char *out, size_t size)
+{
+    if (url->is_unix)
+        snprintf(out, size, "unix://%s?db=%d", url->host, url->database);
+    else
+        snprintf(out, size, "redis://%s:%d/%d", url->host, url->port,
+                 url->database);
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* %XX undone; NULL when it is not well formed. */
+static char *unescape(const char *text, size_t len)
+{
+    char *out = xmalloc(len + 1), *p = out;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] != '%') {
+            *p++ = text[i];
+            continue;
+        }
+        int hi = i + 2 < len ? hex_value(text[i + 1]) : -1;
+        int lo = i + 2 < len ? hex_value(text[i + 2]) : -1;
+        if (hi >= 0 && lo >= 0 && (hi || lo)) {
+            *p++ = (char)(hi << 4 | lo);
+            i += 2;
+            continue;
+        }
+        free(out);
+        return NULL;
+    }
+    *p = '\0';
+    return out;
+}
+
+static int parse_number(const char *text, int max, int *out)
+{
+    int64_t number;
+    if (!parse_i64(text, &number) || number < 0 || number > max)
+        return -1;
+    *out = (int)number;
+    return 0;
+}
+
+/* [[user]:password@]; *text moves behind it. */
+static int parse_account(const char **text, size_t len, struct redis_url *url,
+                         struct err *err)
+{
+    const char *at = memrchr(*text, '@', len);
+    if (!at)
+        return 0;
+    const char *colon = memchr(*text, ':', (size_t)(at - *text));
+    if (!colon)
+        return err_set(err, ERR_INVALID,
+                       "Redis URL: write the password as "
+                       "user:password@ or :password@");
+    if (colon > *text)
+        url->user = unescape(*text, (size_t)(colon - *text));
+    url->password = unescape(colon + 1, (size_t)(at - colon - 1));
+    if ((colon > *text && !url->user) || !url->password)
+        return err_set(err, ERR_INVALID,
+                       "Redis URL: bad %%XX in user or password");
+    *text = at + 1;
+    return 0;
+}
+
+static int parse_unix(const char *text, struct redis_url *url, struct err *err)
+{
+    const char *query = strchr(text, '?');
+    size_t len = query ? (size_t)(query - text) : strlen(text);
+    url->is_unix = true;
+    url->host = unescape(text, len);
+    if (!url->host || url->host[0] != '/')
+        return err_set(err, ERR_INVALID,
+                       "Redis URL: unix:// takes the whole "
+                       "path of a socket, as unix:///run/redis.sock");
+    if (strlen(url->host) > 107)
+        return err_set(err, ERR_INVALID,
+                       "Redis URL: a socket's path has at most 107 bytes");
+    if (query && (!str_starts(query, "?db=") ||
+                  parse_number(query + 4, DATABASE_MAX, &url->database) < 0))
+        return err_set(err, ERR_INVALID, "Redis URL: after ? only db=NUMBER");
+    return 0;
+}
+
+/* host or [v6 address]; *text moves behind it. */
+static char *take_host(const char **text)
+{
+    const char *start = *text, *end;
+    if (*start == '[') {
+        end = strchr(++start, ']');
+        if (!end)
+            return NULL;
+        *text = end + 1;
+    } else {
+        end = start + strcspn(start, ":/");
+        *text = end;
+    }
+    return end > start ? xstrndup(start, (size_t)(end - start)) : NULL;
+}
+
+static int parse_tcp(const char *text, struct redis_url *url, struct err *err)
+{
+    url->port = DEFAULT_PORT;
+    url->host = take_host(&text);
+    if (!url->host)
+        return err_set(err, ERR_INVALID, "Redis URL: no host");
+    if (*text == ':') {
+        size_t len = strcspn(++text, "/");
+        AUTO_FREE char *port = xstrndup(text, len);
+        if (parse_number(port, 65535, &url->port) < 0 || url->port == 0)
+            return err_set(err, ERR_INVALID, "Redis URL: bad port");
+        text += len;
+    }
+    if (*text == '/' && text[1] &&
+        parse_number(text + 1, DATABASE_MAX, &url->database) < 0)
+        return err_set(err, ERR_INVALID,
+                       "Redis URL: after / the number of a "
+                       "database");
+    if (*text && *text != '/')
+        return err_set(err, ERR_INVALID,
+                       "Redis URL: what follows the host "
+                       "does not read");
+    return 0;
+}
+
+int redis_url_parse(const char *text, struct redis_url *url, struct err *err)
+{
+    memset(url, 0, sizeof *url);
+    bool is_unix = str_starts(text, "unix://");
+    if (!is_unix && !str_starts(text, "redis://"))
+        return err_set(
+            err, str_starts(text, "redis") ? ERR_UNSUPPORTED : ERR_INVALID,
+            "Redis URL: redis://[user:password@]host[:port][/db] "
+            "or unix:///path[?db=N]");
+    text = strstr(text, "//") + 2;
+    /* A password may hold any sign but is before the first slash of a host; a
+     * path starts with one. */
+    size_t len = is_unix ? strcspn(text, "/") : strlen(text);
+    int parsed = parse_account(&text, len, url, err);
+    if (parsed == 0)
+        parsed =
+            is_unix ? parse_unix(text, url, err) : parse_tcp(text, url, err);
+    if (parsed < 0)
+        redis_url_free(url);
+    return parsed;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* redis_url - where Redis is and who we are there; pure
+ *
+ *   redis://[[user]:password@]host[:port][/database]
+ *   unix://[[user]:password@]/path/of/socket[?db=database]
+ *
+ * User, password and path may use %XX.
+ */
+#ifndef REEVE_STATE_STORE_REDIS_URL_H
+#define REEVE_STATE_STORE_REDIS_URL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+
+struct redis_url {
+    bool is_unix;
+    char *host; /* or the path of the socket */
+    int port;
+    char *user, *password; /* NULL: none */
+    int database;
+};
+
+/* ERR_INVALID, ERR_UNSUPPORTED (another scheme).  The error never holds the
+ * password. */
+int redis_url_parse(const char *text, struct redis_url *out, struct err *err);
+void redis_url_free(struct redis_url *url);
+/* For people: without user and password. */
+void redis_url_text(const struct redis_url *url, char *out, size_t size);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/state-store/store.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/base/fs.h"
+#include "lib/base/log.h"
+#include "lib/loop/loop.h"
+#include "services/state-store/crash_point.h"
+#include "services/state-store/data_dir.h"
+#include "services/state-store/redis_mirror.h"
+#include "services/state-store/table.h"
+#include "services/state-store/wal.h"
+
+enum { STORE_MAGIC = 0x5a7e5702, KEEP_FREE_FACTOR = 2 };
+
+struct store *store_of(void *self)
+{
+    struct store *s = self;
+    ASSERT(s && s->magic == STORE_MAGIC);
+    return s;
+}
+
+void store_fail(struct store *s, int code, const char *event, const char *text)
+{
+    if (s->stage == STORE_FAILED)
+        return;
+    s->stage = STORE_FAILED;
+    log_bad(event, "code=%d text=%s", code, log_q(text));
+    service_exit(s->service, code);
+}
+
+/* ---- disk
+ * ---------------------------------------------------------------------- */
+
+/* Full stays full until there is room again for the reserve, too. */
+void store_check_disk(struct store *s)
+{
+    int64_t min_free = service_int(s->service, "min-free-mib") << 20;
+    int64_t reserve = service_int(s->service, "reserve-mib") << 20;
+    int64_t bytes = data_dir_free_bytes(s->data_dir);
+    struct err err = {0};
+    if (s->disk_is_full)
+        min_free += reserve;
+    bool is_full = bytes >= 0 && bytes < min_free;
+    if (!is_full && data_dir_keep_reserve(s->data_dir, reserve, &err) < 0)
+        is_full = true;
+    s->disk_is_full = is_full;
+    service_gauge(s->service, "store.disk_free_bytes", (double)bytes,
+                  "free on the disk of the log");
+    if (is_full)
+        service_health(s->service, "wal", false,
+                       "%" PRId64 " MiB free in %s, %" PRId64
+                       " needed: transactions are refused%s%s",
+                       bytes >> 20, data_dir_path(s->data_dir), min_free >> 20,
+                       err.code ? "; " : "", err.text);
+    else
+        service_health(s->service, "wal", true, "%" PRId64 " MiB free in %s",
+                       bytes >> 20, data_dir_path(s->data_dir));
+}
+
+/* ---- start and stop
+ * ---------------------------------------------------------------- */
+
+static int read_options(struct store *s, struct err *err)
+{
+    const char *ack = service_str(s->service, "ack");
+    const char *prefer = service_str(s->service, "prefer");
+    const char *redis = service_str(s->service, "redis");
+    if (strcmp(ack, "wal") != 0 && strcmp(ack, "wal+redis") != 0)
+        return err_set(err, ERR_INVALID,
+                       "--ack: \"%.64s\" is not wal or "
+                       "wal+redis",
+                       ack);
+    s->acks_with_redis = strcmp(ack, "wal+redis") == 0;
+    if (*prefer && strcmp(prefer, "log") != 0 && strcmp(prefer, "redis") != 0)
+        return err_set(err, ERR_INVALID,
+                       "--prefer: \"%.64s\" is not log or redis", prefer);
+    if (*redis && redis_url_parse(redis, &s->redis_url, err) < 0)
+        return err_wrap(err, "--redis");
+    s->queue_max_bytes = (size_t)service_int(s->service, "queue-mib") << 20;
+    return 0;
+}
+
+static int open_data_dir(struct store *s, struct err *err)
+{
+    const char *given = service_str(s->service, "data-dir");
+    AUTO_FREE char *own = fs_join(service_run_dir(s->service), "store");
+    s->data_dir = data_dir_open(*given ? given : own, err);
+    if (s->data_dir)
+        return EXIT_OK;
+    return err->code == ERR_EXISTS ? EXIT_IN_USE : EXIT_UNWRITABLE;
+}
+
+static int open_pub(struct store *s, struct err *err)
+{
+    char endpoint[PATH_MAX];
+    if (bus_endpoint(service_run_dir(s->service), "state-store.pub", endpoint,
+                     sizeof endpoint, err) < 0)
+        return EXIT_USAGE;
+    s->pub =
+        bus_pub_new(endpoint, (int)service_int(s->service, "pub-queue"), err);
+    if (s->pub)
+        return EXIT_OK;
+    return err->code == ERR_EXISTS ? EXIT_IN_USE : EXIT_UNWRITABLE;
+}
+
+static int start(struct store *s, struct err *err)
+{
+    crash_point_init();
+    if (read_options(s, err) < 0)
+        return EXIT_USAGE;
+    int code = open_data_dir(s, err);
+    if (code == EXIT_OK)
+        code = open_pub(s, err);
+    if (code != EXIT_OK)
+        return code;
+    store_check_disk(s);
+    return store_open(s, err);
+}
+
+int store_start(struct service *service, void **self, struct err *err)
+{
+    struct store *s = xcalloc(1, sizeof *s);
+    s->magic = STORE_MAGIC;
+    s->service = service;
+    int code = start(s, err);
+    if (code == EXIT_OK)
+        *self = s;
+    else
+        store_stop(s);
+    return code;
+}
+
+void store_stop(void *self)
+{
+    struct store *s = store_of(self);
+    s->stage = STORE_FAILED;
+    store_checkpoint_stop(s);
+    store_drop_answers(s);
+    if (s->wal)
+        loop_fd_remove(service_loop(s->service), wal_fd(s->wal));
+    wal_destroy(&s->wal);
+    redis_mirror_destroy(&s->mirror);
+    record_queue_free(&s->pending);
+    bus_pub_destroy(&s->pub);
+    table_destroy(&s->table);
+    wal_found_free(&s->found);
+    data_dir_destroy(&s->data_dir);
+    redis_url_free(&s->redis_url);
+    free(s->holder);
+    free(s);
+}
+
+/* ---- every second
+ * -------------------------------------------------------------------- */
+
+static void update_gauges(struct store *s)
+{
+    struct service *service = s->service;
+    service_gauge(service, "store.revision", (double)s->visible_revision,
+                  "revision of the state");
+    service_gauge(service, "store.keys",
+                  (double)key_index_count(table_keys(s->table)), "keys held");
+    service_gauge(service, "store.bytes", (double)table_bytes(s->table),
+                  "keys and values held");
+    service_gauge(service, "store.wal_bytes", (double)wal_bytes(s->wal),
+                  "length of the log");
+    service_gauge(service, "store.wal_segments", (double)wal_segments(s->wal),
+                  "segments of the log");
+    service_gauge(service, "store.pending_bytes",
+                  (double)(s->pending.bytes + s->answers_bytes),
+                  "waiting to be acknowledged");
+    if (s->mirror)
+        service_gauge(service, "store.redis_lag",
+                      (double)redis_mirror_lag(s->mirror),
+                      "durable records that Redis has not applied");
+}
+
+void store_tick(void *self)
+{
+    struct store *s = store_of(self);
+    store_check_disk(s);
+    if (s->stage != STORE_ACTIVE)
+        return;
+    store_publish_tick(s);
+    update_gauges(s);
+    store_checkpoint(s);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store - the running state-store: what every file of the service may know
+ *
+ * Way of a change: a handler (routes.c) checks it and applies it to the table,
+ * which settles its place in the order, and appends its record to the log.  The
+ * log syncs batches in its thread; what is durable is handed to Redis; what is
+ * acknowledged by the rule in force becomes visible, in order: answered and
+ * published (visible.c).  Every answer that tells of the state waits until all
+ * that the table held at that moment is visible, so nobody ever sees what a
+ * crash could take back.
+ */
+#ifndef REEVE_STATE_STORE_STORE_H
+#define REEVE_STATE_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/service/service.h"
+#include "services/state-store/record_queue.h"
+#include "services/state-store/redis_url.h"
+#include "services/state-store/wal_replay.h"
+
+struct data_dir;
+struct pending_answer;
+struct redis_mirror;
+struct snapshot_job;
+struct table;
+struct view;
+struct wal;
+
+enum store_stage {
+    STORE_STARTING, /* it is not decided yet from which copy to go on */
+    STORE_ACTIVE,
+    STORE_FAILED, /* the log failed or we are fenced: about to exit */
+};
+
+struct store {
+    uint32_t magic;
+    struct service *service;
+    enum store_stage stage;
+    char starting_why[256]; /* told to callers while starting */
+
+    struct data_dir *data_dir;
+    struct wal_found found; /* by replay; its table moves to `table` */
+    struct table *table;    /* the truth, pending changes included */
+    struct wal *wal;
+    struct bus_pub *pub;
+
+    struct redis_url redis_url;
+    struct redis_mirror *mirror; /* NULL: no Redis configured */
+    char *holder;                /* who we are for the owner key */
+    bool acks_with_redis;
+    bool must_load;      /* Redis was seen to be ahead of the log */
+    uint64_t wait_timer; /* until the log alone will do */
+
+    /* visible.c */
+    uint64_t visible_seq, visible_revision;
+    uint64_t pushed_seq;            /* handed to Redis */
+    struct record_queue pending;    /* applied, not yet visible */
+    struct pending_answer *answers; /* in order of the seq they wait for */
+    size_t answers_bytes;
+    size_t queue_max_bytes;
+    bool must_flush; /* loop_soon is under way */
+
+    /* checkpoint.c */
+    struct view *snapshot_view; /* taken, waiting or being written */
+    struct snapshot_job *snapshot_job;
+    uint64_t snapshot_seq, snapshot_revision, snapshot_bytes; /* last one */
+    int64_t snapshot_retry_ms;
+
+    /* disk.c */
+    bool disk_is_full;
+};
+
+struct store *store_of(void *self); /* asserts the magic number */
+
+/* Leaves with this exit code; nothing is acknowledged any more. */
+void store_fail(struct store *store, int code, const char *event,
+                const char *text);
+
+/* ---- activate.c: from the two copies to a running store
+ * ------------------------ */
+/* Decides by the log alone or starts to ask Redis. An exit code. */
+int store_open(struct store *store, struct err *err);
+
+/* ---- visible.c
+ * --------------------------------------------------------------------- */
+/* A record that the table applied just now; the reference is taken over. */
+void store_log(struct store *store, struct record *record);
+/* The log has a batch. */
+void store_on_wal(void *self, int fd, int events);
+/* Something that acknowledgements wait for has moved. */
+void store_advance(struct store *store);
+bool store_queue_is_full(const struct store *store);
+void store_drop_answers(struct store *store);
+void store_publish_tick(struct store *store);
+
+/* ---- checkpoint.c
+ * -------------------------------------------------------------------- */
+/* Takes a snapshot when the log is long enough; after each batch. */
+void store_checkpoint(struct store *store);
+void store_checkpoint_stop(struct store *store);
+
+/* ---- vitals
+ * ----------------------------------------------------------------------------
+ */
+void store_check_disk(struct store *store);
+
+extern const struct service_option store_options[];
+extern const struct bus_route store_routes[];
+int store_start(struct service *service, void **self, struct err *err);
+void store_tick(void *self);
+void store_stop(void *self);
+
+#endif
