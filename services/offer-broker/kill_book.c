@@ -79,6 +79,19 @@ void kill_book_forget(struct kill_book *book, const char *task_id)
         drop(book, sent);
 }
 
+void kill_book_sweep(struct kill_book *book,
+                     bool (*stands)(const void *self, const char *task_id),
+                     const void *self)
+{
+    struct sent *sent, *next;
+
+    HASH_ITER(hh, book->sent, sent, next)
+    {
+        if (!stands(self, sent->task_id))
+            drop(book, sent);
+    }
+}
+
 size_t kill_book_count(const struct kill_book *book)
 {
     return HASH_COUNT(book->sent);

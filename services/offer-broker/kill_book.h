@@ -23,6 +23,10 @@ void kill_book_destroy(struct kill_book **book);
 bool kill_book_is_due(struct kill_book *book, const char *task_id,
                       int64_t now_ms);
 void kill_book_forget(struct kill_book *book, const char *task_id);
+/* Forgets all whose order does not stand any more. */
+void kill_book_sweep(struct kill_book *book,
+                     bool (*stands)(const void *self, const char *task_id),
+                     const void *self);
 /* A new subscription: all are due again. */
 void kill_book_clear(struct kill_book *book);
 size_t kill_book_count(const struct kill_book *book);

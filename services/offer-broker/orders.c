@@ -45,7 +45,6 @@ static void fulfilled(struct killing *k, const struct fact *fact)
         k->done = writes_new();
     writes_require(k->done, key, fact->revision);
     writes_delete(k->done, key);
-    kill_book_forget(k->session->kills, fact->id);
 }
 
 /* A task that no record names is killed too: the order names it. */
@@ -88,12 +87,20 @@ static void on_cleaned(void *self, const struct txn_result *result)
     free(cleanup);
 }
 
+static bool order_stands(const void *self, const char *task_id)
+{
+    const struct session *s = self;
+
+    return facts_kill(s->facts, task_id, NULL) != NULL;
+}
+
 void orders_kill(struct session *s)
 {
     struct killing k = {.session = s};
     struct cleanup *cleanup;
     struct txn *txn;
 
+    kill_book_sweep(s->kills, order_stands, s);
     facts_each_kill(s->facts, on_order, &k);
     if (!k.done)
         return;

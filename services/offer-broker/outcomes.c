@@ -15,7 +15,7 @@
 #include "services/offer-broker/session.h"
 #include "services/offer-broker/writes.h"
 
-#define FIRST_MS    500
+#define FIRST_MS    1500
 #define EVERY_MS    2000
 #define MAX_REASONS 20
 #define MAX_WRITES  1000

@@ -266,7 +266,6 @@ static void delete_kill(struct statuses *st, const char *task_id)
         return;
     key = facts_key_kill(st->session->facts, task_id);
     writes_delete(st->writes, key);
-    kill_book_forget(st->session->kills, task_id);
 }
 
 /* An order may name a task that no record does (any more). */
