@@ -267,9 +267,8 @@ Test(process, first_spec_must_be_good, .timeout = 60)
 {
     struct rig r;
     open_rig(&r, "bad first", 1);
-    write_spec(
-        &r, "name: svc\npods: {data: {count: 1, cuont: 1, cmd: x, cpus: 0.1, "
-            "memory: 32}}\n");
+    write_spec(&r, "name: svc\npods: {data: {count: -1, cmd: x, cpus: 0.1, "
+                   "memory: 32}}\n");
     start_planner(&r, "3");
     for (int i = 0; i < 200 && kill(r.pid, 0) == 0; i++) {
         turn(&r, 20);
@@ -283,7 +282,8 @@ Test(process, first_spec_must_be_good, .timeout = 60)
     }
     cr_assert_eq(r.pid, 0, "it still runs");
     AUTO_FREE char *log = log_text(&r);
-    cr_assert(strstr(log, "cuont"), "%s", log);
+    cr_assert(strstr(log, "reeve-planner: ") && strstr(log, "count"), "%s",
+              log);
     cr_assert_eq(r.world.revision, 0);
     close_rig(&r);
 }
