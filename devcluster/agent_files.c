@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "devcluster/agent.h"
+#include "devcluster/json_view.h"
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
@@ -135,7 +136,7 @@ void agent_files_browse(struct agent *agent, struct httpd_request *request)
         free(names[i]);
     }
     free(names);
-    text = json_dumps(list, JSON_COMPACT);
+    text = json_dumps(list, VIEW_JSON);
     json_decref(list);
     httpd_reply(request, 200, "application/json", str_or_empty(text),
                 strlen(str_or_empty(text)), NULL);
@@ -176,7 +177,7 @@ static void reply_piece(struct httpd_request *request, int fd, int64_t offset,
     }
     json = json_pack("{s:o, s:I}", "data", text_json(bytes, (size_t)got),
                      "offset", (json_int_t)offset);
-    text = json_dumps(json, JSON_COMPACT);
+    text = json_dumps(json, VIEW_JSON);
     json_decref(json);
     httpd_reply(request, 200, "application/json", str_or_empty(text),
                 strlen(str_or_empty(text)), NULL);

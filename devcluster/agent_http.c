@@ -22,7 +22,7 @@ struct agent_http {
 
 static void reply_json(struct httpd_request *request, json_t *json)
 {
-    char *text = json_dumps(json, JSON_COMPACT);
+    char *text = json_dumps(json, VIEW_JSON);
 
     httpd_reply(request, 200, "application/json", str_or_empty(text),
                 strlen(str_or_empty(text)), NULL);

@@ -12,6 +12,7 @@
 #include "devcluster/cluster.h"
 #include "devcluster/http_control.h"
 #include "devcluster/http_rules.h"
+#include "devcluster/json_view.h"
 #include "devcluster/master.h"
 #include "devcluster/msg.h"
 #include "lib/base/buf.h"
@@ -51,7 +52,7 @@ static void reply_text(struct httpd_request *request, int status,
 
 static void reply_json(struct httpd_request *request, json_t *json)
 {
-    char *text = json_dumps(json, JSON_COMPACT);
+    char *text = json_dumps(json, VIEW_JSON);
     const char *jsonp = httpd_query(request, "jsonp");
 
     json_decref(json);
@@ -147,7 +148,7 @@ static void encode_event(const struct stream *stream,
 
     if (stream->json) {
         json_t *json = wire_to_json(event, WIRE_JSON_DEFAULTS);
-        char *text = json_dumps(json, JSON_COMPACT);
+        char *text = json_dumps(json, VIEW_JSON);
 
         buf_add_str(&bytes, str_or_empty(text));
         free(text);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "devcluster/cluster.h"
+#include "devcluster/json_view.h"
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/httpd/httpd.h"
@@ -27,7 +28,7 @@ static void show_status(const struct cluster *cluster,
                         struct httpd_request *request)
 {
     json_t *json = cluster_status(cluster);
-    char *text = json_dumps(json, JSON_COMPACT);
+    char *text = json_dumps(json, VIEW_JSON);
 
     httpd_reply(request, 200, "application/json", text, strlen(text), NULL);
     free(text);

@@ -14,6 +14,9 @@
 #include "lib/mesos/resources.h"
 #include "proto/mesos/v1/mesos.pb-c.h"
 
+/* For json_dumps: 0.1 stays 0.1, and times keep their microseconds. */
+#define VIEW_JSON (JSON_COMPACT | JSON_REAL_PRECISION(16))
+
 /* Takes the value. */
 void view_set(json_t *object, const char *key, json_t *value);
 /* NULL is shown as "". */

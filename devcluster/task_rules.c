@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "devcluster/json_view.h"
 #include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
@@ -544,7 +545,7 @@ static char *executor_resources_json(const Mesos__V1__ExecutorInfo *executor)
     for (size_t i = 0; i < executor->n_resources; i++)
         json_array_append_new(
             list, wire_to_json(&executor->resources[i]->base, WIRE_JSON_PROTO));
-    text = json_dumps(list, JSON_COMPACT | JSON_SORT_KEYS);
+    text = json_dumps(list, VIEW_JSON | JSON_SORT_KEYS);
     json_decref(list);
     return text;
 }
