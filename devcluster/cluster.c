@@ -26,9 +26,8 @@
 #include "lib/base/log.h"
 #include "lib/loop/loop.h"
 
-#define TICK_MS         50
-#define AGENT_PORT_BASE 31000
-#define AGENT_PORTS     100
+#define TICK_MS     50
+#define AGENT_PORTS 100
 
 /* A message held back while an agent hangs. */
 struct held {
@@ -197,7 +196,7 @@ static char *numbered(const char *text, size_t number)
 static char *resources_of(const struct cluster *c, size_t number)
 {
     AUTO_FREE char *text = numbered(c->config.agent_resources, number);
-    size_t first = AGENT_PORT_BASE + AGENT_PORTS * number;
+    size_t first = c->config.agent_ports + AGENT_PORTS * number;
 
     /* A JSON list, or ports named already: taken as it is. */
     if (strchr(text, '[') || strstr(text, "ports"))

@@ -29,6 +29,7 @@ struct cluster_config {
     const char *work_dir;
     size_t agents;
     const char *agent_resources; /* ports are added when it names none */
+    size_t agent_ports;          /* first of agent 0; 100 for each agent */
     const char *agent_attributes;
     const char *agent_hostname;
     bool switch_user;

@@ -9,8 +9,10 @@ check() prints "ok - …" or "not ok - …"; done() ends the test with the right
 exit code.  Everything lives below REEVE_TEST_FOLDER (tests/run gives one).
 """
 import contextlib
+import glob
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -68,7 +70,8 @@ def wait_for(what, fn, timeout=30.0, every=0.05):
             last = fn()
             if last:
                 return last
-        except (OSError, ValueError, KeyError, urllib.error.URLError) as e:
+        except (OSError, ValueError, KeyError, TypeError, StopIteration,
+                urllib.error.URLError) as e:
             last = e
         if time.monotonic() > end:
             raise TimeoutError(f"{what}: not within {timeout * SLOW:.0f} s "
@@ -96,7 +99,11 @@ class Suite:
         self.run_dir = run_dir or tempfile.mkdtemp(prefix="s-", dir=FOLDER)
         self.agents = agents
         self.env = dict(os.environ, **env)
-        self.port = 0
+        self._names = {}
+        # Several suites may run on this machine: each its own task ports.
+        self.ports = 12000 + 400 * random.randrange(45)
+        self.env.setdefault("REEVE_AGENT_PORTS", str(self.ports))
+        self.env.setdefault("REDIS_PORT", str(self.ports + 79))
 
     def __enter__(self):
         return self
@@ -205,30 +212,50 @@ class Suite:
         return wait_for(f"running: {names}", all_running, timeout)
 
     # --- tasks as processes and volumes as folders (devcluster only) -----------
-    def task_processes(self):
-        """{task name: [pids]}: processes that carry TASK_NAME in their
-        environment and live below this suite's run dir."""
-        out = {}
-        for pid in filter(str.isdigit, os.listdir("/proc")):
+    def _task_of(self, shim):
+        """Task name of a task shim's container folder."""
+        cid = os.path.basename(shim)
+        if cid not in self._names:
+            for link in glob.glob(os.path.join(
+                    self.run_dir, "devcluster/agent-*/slaves/*/frameworks/*/"
+                    "executors/*/runs/*/tasks/*")):
+                self._names[os.path.basename(os.readlink(link))] = \
+                    os.path.basename(link).split("__")[-2]
+        return self._names.get(cid)
+
+    def task_sessions(self):
+        """{task name: {shim's pid: [pids below it]}} of this suite."""
+        parents, shims = {}, {}
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
             try:
-                with open(f"/proc/{pid}/environ", "rb") as f:
-                    env = f.read().split(b"\0")
+                with open(f"/proc/{pid}/stat") as f:
+                    state, ppid = f.read().rsplit(")", 1)[1].split()[:2]
+                if state in "ZX":
+                    continue
+                parents.setdefault(int(ppid), []).append(pid)
+                with open(f"/proc/{pid}/cmdline") as f:
+                    args = f.read().split("\0")
             except OSError:
                 continue
-            vars_ = dict(v.split(b"=", 1) for v in env if b"=" in v)
-            sandbox = vars_.get(b"MESOS_SANDBOX", b"").decode()
-            name = vars_.get(b"TASK_NAME", b"").decode()
-            if name and os.path.realpath(sandbox).startswith(
-                    os.path.realpath(self.run_dir)) and alive(int(pid)):
-                out.setdefault(name, []).append(int(pid))
+            if len(args) > 2 and args[1] == "--task-shim" and \
+                    args[2].startswith(self.run_dir + "/"):
+                shims[pid] = args[2]
+        out = {}
+        for pid, folder in shims.items():
+            below, todo = [], [pid]
+            while todo:
+                kids = parents.get(todo.pop(), [])
+                below += kids
+                todo += kids
+            name = self._task_of(folder)
+            if name and below:
+                out.setdefault(name, {})[pid] = sorted(below)
         return out
 
-    def sandbox(self, pid):
-        with open(f"/proc/{pid}/environ", "rb") as f:
-            for v in f.read().split(b"\0"):
-                if v.startswith(b"MESOS_SANDBOX="):
-                    return v.split(b"=", 1)[1].decode()
-        raise KeyError("MESOS_SANDBOX")
+    def task_processes(self):
+        """{task name: [pids of its own processes]}."""
+        return {n: sorted(p for below in shims.values() for p in below)
+                for n, shims in self.task_sessions().items()}
 
     def kill_task(self, name):
         """kill -9 of everything that runs as this task."""

@@ -40,10 +40,12 @@ with Suite() as s:
 
     s.up(SPEC)
     framework = s.get("/v1/state/frameworkId")
-    volumes = s.volumes()
-    check("the same run dir again: COMPLETE, on the old volumes",
-          len(volumes) == 5 and all(len(t.splitlines()) == 2
-                                    for t in volumes.values()), volumes)
+    wait_for("every task started again on its old volume", lambda: [
+        len(t.splitlines()) for t in s.volumes().values()] == [2] * 5)
+    check("the same run dir again: on the old volumes", True)
+    s.wait_plan("COMPLETE", "recovery")
+    s.wait_running(["meta-data-0", "meta-data-1", "data-0", "data-1",
+                    "data-2"])
     ids = s.task_ids()
     tasks = s.task_processes()
     supervisor = s.info()["pid"]
