@@ -70,8 +70,11 @@ void agent_store_close(struct agent_store **store)
     struct agent_store *s = *store;
     if (!s)
         return;
-    if (s->lock_fd >= 0)
+    if (s->lock_fd >= 0) {
+        /* Closing is not enough while a child between fork and exec has it. */
+        flock(s->lock_fd, LOCK_UN);
         close(s->lock_fd);
+    }
     free(s->dir);
     free(s->agent_id);
     free(s);
