@@ -144,7 +144,7 @@ static void make_custom(struct round *r)
             .config = r->target,
             .plan = given,
             .name = given->name,
-            .order = 3 + (uint32_t)i,
+            .order = PLAN_FIRST_CUSTOM + (uint32_t)i,
             .starts_interrupted = true,
         };
         r->plans[r->n_plans++] = make_plan(r, &source);

@@ -21,16 +21,8 @@ struct launcher {
     struct changes *changes;
     struct done *withdrawn; /* demand ids */
     struct done *killed;    /* task ids ordered in this round */
+    struct done *held;      /* ids of steps in interrupted phases */
 };
-
-struct launcher *launcher_new(const struct launcher_source *source,
-                              struct changes *changes)
-{
-    struct launcher *launcher = xcalloc(1, sizeof *launcher);
-    launcher->source = *source;
-    launcher->changes = changes;
-    return launcher;
-}
 
 static void free_done(struct done **table)
 {
@@ -40,16 +32,6 @@ static void free_done(struct done **table)
         HASH_DEL(*table, entry);
         free(entry);
     }
-}
-
-void launcher_destroy(struct launcher **launcher)
-{
-    if (!*launcher)
-        return;
-    free_done(&(*launcher)->withdrawn);
-    free_done(&(*launcher)->killed);
-    free(*launcher);
-    *launcher = NULL;
 }
 
 /* false: it was in there before.  id is borrowed. */
@@ -63,6 +45,36 @@ static bool add_done(struct done **table, const char *id)
     entry->id = id;
     HASH_ADD_KEYPTR(hh, *table, entry->id, strlen(entry->id), entry);
     return true;
+}
+
+static void hold_phase(struct launcher *l, const Reeve__Phase *phase)
+{
+    for (size_t i = 0; phase->interrupted && i < phase->n_steps; i++)
+        add_done(&l->held, phase->steps[i]->id);
+}
+
+struct launcher *launcher_new(const struct launcher_source *source,
+                              struct changes *changes)
+{
+    struct launcher *launcher = xcalloc(1, sizeof *launcher);
+    launcher->source = *source;
+    launcher->changes = changes;
+    const struct fact_plan *p = source->facts->plans;
+    for (; p; p = p->hh.next)
+        for (size_t i = 0; i < p->plan->n_phases; i++)
+            hold_phase(launcher, p->plan->phases[i]);
+    return launcher;
+}
+
+void launcher_destroy(struct launcher **launcher)
+{
+    if (!*launcher)
+        return;
+    free_done(&(*launcher)->withdrawn);
+    free_done(&(*launcher)->killed);
+    free_done(&(*launcher)->held);
+    free(*launcher);
+    *launcher = NULL;
 }
 
 /* ---- withdrawing ---- */
@@ -107,6 +119,16 @@ static bool is_stale_recovery(const struct launcher *l,
     return !any_going;
 }
 
+/* The operator interrupted what the demand belongs to. */
+static bool is_held(const struct launcher *l, const Reeve__Demand *demand)
+{
+    const struct fact_plan *plan = facts_plan(l->source.facts, demand->plan);
+    const char *step_id = str_or_empty(demand->step_id);
+    struct done *entry;
+    HASH_FIND_STR(l->held, step_id, entry);
+    return entry || (plan && plan->plan->interrupted);
+}
+
 static bool is_stale(const struct launcher *l, const struct fact_demand *demand)
 {
     const Reeve__Demand *d = demand->demand;
@@ -117,7 +139,7 @@ static bool is_stale(const struct launcher *l, const struct fact_demand *demand)
     for (size_t i = 0; i < d->n_tasks; i++)
         if (!spec_find_task(pod, d->tasks[i]))
             return true;
-    if (!facts_config(l->source.facts, d->config_id))
+    if (!facts_config(l->source.facts, d->config_id) || is_held(l, d))
         return true;
     if (d->recovery == REEVE__DEMAND__RECOVERY__NONE)
         return !str_eq(d->config_id, l->source.target->id);

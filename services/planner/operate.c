@@ -268,6 +268,19 @@ static bool goes_on(Reeve__PlanStatus status)
     return plan_status_is_running(status) || status == PLAN_COMPLETE;
 }
 
+/* A plan that was interrupted and completed all the same is still interrupted
+ * for what comes; a custom plan is so whenever it is complete. */
+static bool plan_goes_on(const struct operation *op)
+{
+    bool is_custom = op->plan->order >= PLAN_FIRST_CUSTOM;
+    return goes_on(op->plan->status) && (is_custom || !op->plan->interrupted);
+}
+
+static bool phase_goes_on(const Reeve__Phase *phase)
+{
+    return goes_on(phase->status) && !phase->interrupted;
+}
+
 static void continue_phase(Reeve__Phase *phase)
 {
     Reeve__Step *canary = plan_phase_canary(phase);
@@ -285,42 +298,64 @@ static int do_continue(struct operation *op, char **reply, struct err *err)
 {
     *reply = xstrdup("Received cmd: continue");
     if (!op->phases) {
-        if (goes_on(op->plan->status))
+        if (plan_goes_on(op))
             return noop(err);
         PB_SET(op->plan, interrupted, false);
         return 0;
     }
     bool all_go_on = true;
     for (size_t i = 0; i < op->n_phases; i++)
-        all_go_on &= goes_on(op->phases[i]->status);
+        all_go_on &= phase_goes_on(op->phases[i]);
     if (all_go_on)
         return noop(err);
     for (size_t i = 0; i < op->n_phases; i++)
-        if (!goes_on(op->phases[i]->status))
+        if (!phase_goes_on(op->phases[i]))
             continue_phase(op->phases[i]);
     return 0;
+}
+
+/* What is wanted but not launched has not begun.  When there is too much of it
+ * for one transaction, the next rounds withdraw the rest. */
+static void hold_step(struct operation *op, Reeve__Step *step)
+{
+    if (step->status != PLAN_PREPARED || changes_is_full(op->changes))
+        return;
+    withdraw_demands(op, step);
+    PB_SET(step, status, PLAN_PENDING);
+}
+
+static int interrupt_plan(struct operation *op, struct err *err)
+{
+    if (op->plan->interrupted || op->plan->status == PLAN_COMPLETE)
+        return noop(err);
+    PB_SET(op->plan, interrupted, true);
+    each_step(op, hold_step);
+    return 0;
+}
+
+/* A canary stage stops by itself; there the verb changes nothing. */
+static void interrupt_phase(struct operation *op, Reeve__Phase *phase)
+{
+    if (plan_phase_canary(phase) || phase->status == PLAN_COMPLETE)
+        return;
+    PB_SET(phase, interrupted, true);
+    for (size_t i = 0; i < phase->n_steps; i++)
+        hold_step(op, phase->steps[i]);
 }
 
 static int do_interrupt(struct operation *op, char **reply, struct err *err)
 {
     *reply = xstrdup("Received cmd: interrupt");
-    if (!op->phases) {
-        if (op->plan->interrupted || op->plan->status == PLAN_COMPLETE)
-            return noop(err);
-        PB_SET(op->plan, interrupted, true);
-        return 0;
-    }
+    if (!op->phases)
+        return interrupt_plan(op, err);
     bool all_stand = true;
     for (size_t i = 0; i < op->n_phases; i++)
         all_stand &= plan_phase_is_interrupted(op->phases[i]) ||
                      op->phases[i]->status == PLAN_COMPLETE;
     if (all_stand)
         return noop(err);
-    /* A canary stage stops by itself; there the verb changes nothing. */
     for (size_t i = 0; i < op->n_phases; i++)
-        if (!plan_phase_canary(op->phases[i]) &&
-            op->phases[i]->status != PLAN_COMPLETE)
-            PB_SET(op->phases[i], interrupted, true);
+        interrupt_phase(op, op->phases[i]);
     return 0;
 }
 

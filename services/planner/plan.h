@@ -16,6 +16,9 @@
 #include "services/planner/facts.h"
 #include "services/planner/strategy.h"
 
+/* Plan.order: deploy 0, recovery 1, (decommission 2), then the custom ones. */
+enum { PLAN_FIRST_CUSTOM = 3 };
+
 /* Status of a parent (the first rule that fits wins). */
 struct plan_parent {
     bool has_errors;

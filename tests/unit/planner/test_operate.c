@@ -110,6 +110,7 @@ Test(operate, interrupt_survives_a_crash)
     world_start(&w, "interrupt", 1);
     world_declare(&w, two_phases);
     world_rest(&w);
+    world_place(&w); /* hello-0 is launched */
     cr_assert_eq(world_verb(&w, INTERRUPT, "deploy", NULL, NULL), 0);
     cr_assert_str_eq(w.err.text, "Received cmd: interrupt");
     cr_assert_str_eq(world_status(&w, "deploy"), "WAITING", "at once");
@@ -127,6 +128,54 @@ Test(operate, interrupt_survives_a_crash)
     world_run(&w);
     cr_assert_str_eq(world_status(&w, "deploy"), "COMPLETE");
     cr_assert_eq(w.launches, 4);
+}
+
+Test(operate, interrupt_withdraws_what_is_not_launched)
+{
+    for (int crash = 0; crash < 2; crash++) {
+        AUTO_WORLD struct world w;
+        world_start(&w, "withdraw", 1);
+        world_declare(&w, two_phases);
+        world_run(&w);
+        AUTO_FREE char *changed = xstrdup(two_phases);
+        strstr(changed, "cmd: x")[5] = 'y';
+        world_declare(&w, changed);
+        world_rest(&w);
+        cr_assert_eq(world_demands(&w), 1);
+        cr_assert_eq(HASH_COUNT(w.facts->kills), 1);
+        world_verb(&w, INTERRUPT, "deploy", crash ? "hello" : NULL, NULL);
+        cr_assert_eq(world_demands(&w), 0);
+        if (crash)
+            world_crash(&w);
+        world_run(&w);
+        cr_assert_str_eq(world_steps(&w, "deploy", "hello"), "P P");
+        cr_assert_str_eq(world_status(&w, "deploy"), "WAITING");
+        cr_assert_eq(w.launches, 5, "what was killed for it is back");
+        cr_assert_eq(world_state(&w, "hello-0-server"), RUNNING);
+        world_verb(&w, CONTINUE, "deploy", crash ? "hello" : NULL, NULL);
+        world_run(&w);
+        cr_assert_str_eq(world_status(&w, "deploy"), "COMPLETE");
+        cr_assert_eq(w.launches, 7);
+    }
+}
+
+Test(operate, continue_after_an_interrupted_plan_completed)
+{
+    AUTO_WORLD struct world w;
+    world_start(&w, "completed", 1);
+    world_declare(&w, "name: svc\n"
+                      "pods: {data: {count: 1, cmd: x, cpus: 0.1, "
+                      "memory: 32}}\n");
+    world_rest(&w);
+    world_place(&w);
+    cr_assert_eq(world_verb(&w, INTERRUPT, "deploy", NULL, NULL), 0);
+    world_run(&w);
+    cr_assert_str_eq(world_status(&w, "deploy"), "COMPLETE");
+    cr_assert_eq(world_verb(&w, CONTINUE, "deploy", NULL, NULL), 0);
+    cr_assert_eq(world_verb(&w, CONTINUE, "deploy", NULL, NULL), ERR_NOOP);
+    cr_assert_eq(world_verb(&w, RESTART, "deploy", "data", "data-0"), 0);
+    world_run(&w);
+    cr_assert_eq(w.launches, 2);
 }
 
 Test(operate, interrupt_of_a_phase)
