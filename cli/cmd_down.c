@@ -54,12 +54,27 @@ static int stop_leftovers(const char *run_dir, int *n)
     return EXIT_OK;
 }
 
-/* All that a suite makes in its run dir. */
-static const char *const made[] = {
-    "suite.json",   "planner.env", "control.sock", "pids",
-    "log",          "redis",       "devcluster",   "state-store",
-    "offer-broker", "planner",     "api-gateway",  "state-store.pub",
-    "wal",          "store",       "suite.lock",   ".reeve-run-dir"};
+/* All that a suite makes in its run dir; sockets have a lock beside them. */
+static const char *const made[] = {"suite.json",
+                                   "planner.env",
+                                   "control.sock",
+                                   "pids",
+                                   "log",
+                                   "redis",
+                                   "devcluster",
+                                   "store",
+                                   "state-store",
+                                   "state-store.lock",
+                                   "state-store.pub",
+                                   "state-store.pub.lock",
+                                   "offer-broker",
+                                   "offer-broker.lock",
+                                   "planner",
+                                   "planner.lock",
+                                   "api-gateway",
+                                   "api-gateway.lock",
+                                   "suite.lock",
+                                   ".reeve-run-dir"};
 
 static int purge(const char *run_dir)
 {

@@ -39,7 +39,8 @@
 #define CONTROL_MS      5000
 #define DOWN_MS         60000
 #define TOO_MANY_DEATHS 5
-#define MAX_LOG_TAIL    ((size_t)64 << 20)
+#define MAX_LOG         ((size_t)256 << 20)
+#define MAX_ENV         ((size_t)16 << 20)
 
 const struct service_option cmd_up_options[] = {
     {"detach", OPTION_BOOL, "false", NULL,
@@ -71,6 +72,7 @@ struct up {
     int port; /* asked for; -1: nothing was */
     int lock_fd;
     int old_planner;
+    unsigned restarts[SUITE_MAX_PROCESSES]; /* before we began to wait */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -284,48 +286,78 @@ static int down(const struct up *up)
 /* ---- waiting for it
  * ------------------------------------------------------------------------- */
 
-/* The last line of a process's log. */
-static char *last_line(const struct suite *suite, const char *process)
+/* The last line of a process's log that it wrote for people, or else its last
+ * line. */
+static char *last_words(const struct suite *suite, const char *process)
 {
     AUTO_FREE char *path = suite_log_path(suite, process);
     AUTO_BUF struct buf text = {0};
+    char *line = NULL, *words = NULL, *rest;
 
-    if (fs_read(path, MAX_LOG_TAIL, &text, NULL) < 0 || !text.len)
+    if (fs_read(path, MAX_LOG, &text, NULL) < 0 || !text.len)
         return xstrdup("its log is empty");
-    while (text.len && text.data[text.len - 1] == '\n')
-        text.data[--text.len] = '\0';
-    const char *line = strrchr(text.data, '\n');
-    return xstrdup(line ? line + 1 : text.data);
+    rest = text.data;
+    for (char *p; (p = strsep(&rest, "\n")) != NULL;) {
+        if (*p)
+            line = p;
+        if (str_starts(p, "reeve-"))
+            words = p;
+    }
+    return xstrdup(words ? words : str_or_empty(line));
 }
 
-/* A process that dies again and again will not come up by waiting. */
-static int check_deaths(const struct suite *now, struct err *err)
+static unsigned deaths_of(const struct up *up, const struct suite *now,
+                          size_t index)
+{
+    unsigned restarts = now->process[index].restarts;
+
+    return restarts - MIN(up->restarts[index], restarts);
+}
+
+/* A process that dies again and again will not come up by waiting; a planner
+ * that says no will not say yes. */
+static int check_deaths(const struct up *up, const struct suite *now,
+                        struct err *err)
 {
     for (size_t i = 0; i < now->n_processes; i++) {
         const struct suite_process *p = &now->process[i];
-        if (p->restarts < TOO_MANY_DEATHS || !p->exit_code)
+        unsigned deaths = deaths_of(up, now, i);
+        bool refused = deaths && p->exit_code == EXIT_BAD_INPUT &&
+                       strcmp(p->name, "planner") == 0;
+        if (!refused && deaths < TOO_MANY_DEATHS)
             continue;
-        AUTO_FREE char *line = last_line(now, p->name);
-        return err_set(err, ERR_IO, "%s ends again and again (code %d): %s",
-                       p->name, p->exit_code, line);
+        AUTO_FREE char *words = last_words(now, p->name);
+        if (refused) {
+            err_set(err, ERR_INVALID, "%s", words);
+            return EXIT_BAD_INPUT;
+        }
+        err_set(err, ERR_IO, "%s ends again and again (code %d): %s", p->name,
+                p->exit_code, words);
+        return EXIT_FAILED;
     }
-    return 0;
+    return EXIT_OK;
 }
 
-static int check_supervisor(const struct up *up, struct err *err)
+static bool is_supervisor_gone(const struct up *up)
+{
+    return kill(up->suite->pid, 0) < 0 ||
+           waitpid(up->suite->pid, NULL, WNOHANG) > 0;
+}
+
+static int check_processes(const struct up *up, struct err *err)
 {
     struct suite *now = read_suite(up->suite->run_dir);
-    int rc = 0;
+    int code = EXIT_OK;
 
-    if (kill(up->suite->pid, 0) < 0 ||
-        waitpid(up->suite->pid, NULL, WNOHANG) > 0) {
-        AUTO_FREE char *line = last_line(up->suite, "supervisor");
-        rc = err_set(err, ERR_IO, "the supervisor ended: %s", line);
+    if (is_supervisor_gone(up)) {
+        AUTO_FREE char *words = last_words(up->suite, "supervisor");
+        err_set(err, ERR_IO, "the supervisor ended: %s", words);
+        code = EXIT_FAILED;
     } else if (now && now->pid == up->suite->pid) {
-        rc = check_deaths(now, err);
+        code = check_deaths(up, now, err);
     }
     suite_destroy(&now);
-    return rc;
+    return code;
 }
 
 static bool gateway_answers(const struct up *up)
@@ -358,8 +390,9 @@ static int wait_until_taken(struct up *up, struct err *err)
             return EXIT_BAD_INPUT;
         if (state == ROLLOUT_TAKEN && gateway_answers(up))
             return EXIT_OK;
-        if (check_supervisor(up, err) < 0)
-            return EXIT_FAILED;
+        int code = check_processes(up, err);
+        if (code != EXIT_OK)
+            return code;
         if (clock_mono_ms() > end)
             return start_timeout(err);
         pause_a_bit();
@@ -433,10 +466,9 @@ static int stay_until_interrupted(struct up *up)
     fflush(stdout);
     while (!interrupted) {
         struct suite *now = read_suite(up->suite->run_dir);
-        bool is_gone = !now || now->pid != up->suite->pid;
+        bool is_down = !now || now->pid != up->suite->pid;
         suite_destroy(&now);
-        if (is_gone || kill(up->suite->pid, 0) < 0 ||
-            waitpid(up->suite->pid, NULL, WNOHANG) > 0)
+        if (is_down || is_supervisor_gone(up))
             return EXIT_OK; /* `reeve down` from elsewhere */
         pause_a_bit();
     }
@@ -508,6 +540,17 @@ static int start(struct up *up)
 /* ---- a suite that runs already
  * ------------------------------------------------------------------- */
 
+static int check_service(const struct up *up)
+{
+    if (!up->old || !*up->old->service ||
+        strcmp(up->old->service, up->spec->name) == 0)
+        return EXIT_OK;
+    return cli_fail(EXIT_IN_USE,
+                    "%s is the run dir of service %s, and this is a spec of "
+                    "%s: give another --run-dir",
+                    up->suite->run_dir, up->old->service, up->spec->name);
+}
+
 /* What was chosen at the start stays until the suite is stopped. */
 static int check_same(const struct up *up)
 {
@@ -531,25 +574,22 @@ static int check_same(const struct up *up)
 }
 
 /* The suite as its supervisor sees it, in place of what we had planned. */
-static int take_over_running(struct up *up)
+static void take_over_running(struct up *up)
 {
-    char *spec = up->suite->spec, *run_dir = up->suite->run_dir;
+    char *run_dir = MOVE(up->suite->run_dir);
 
-    up->suite->spec = up->suite->run_dir = NULL;
     suite_destroy(&up->suite);
-    up->suite = up->old;
-    up->old = NULL;
-    free(up->suite->spec);
+    up->suite = MOVE(up->old);
     free(up->suite->run_dir);
-    up->suite->spec = spec;
     up->suite->run_dir = run_dir;
-    return EXIT_OK;
+    for (size_t i = 0; i < up->suite->n_processes; i++)
+        up->restarts[i] = up->suite->process[i].restarts;
 }
 
-static int reload(struct up *up, struct err *err)
+static int reload(struct up *up, const char *spec, struct err *err)
 {
     json_t *request = json_pack("{s:s, s:s, s:s}", "cmd", "reload", "spec",
-                                up->suite->spec, "service", up->spec->name);
+                                spec, "service", up->spec->name);
     json_t *answer = control_call(up->suite->run_dir, request, CONTROL_MS, err);
 
     if (!answer)
@@ -558,6 +598,40 @@ static int reload(struct up *up, struct err *err)
         (int)json_integer_value(json_object_get(answer, "planner_pid"));
     json_decref(answer);
     return 0;
+}
+
+/* A change that was refused leaves nothing behind: the planner gets what it had
+ * before. */
+static void take_back(struct up *up, const struct buf *old_env)
+{
+    AUTO_FREE char *path = fs_join(up->suite->run_dir, "planner.env");
+    struct err err = {0};
+
+    if (fs_write_atomic(path, old_env->data, old_env->len, 0600, &err) < 0 ||
+        reload(up, up->suite->spec, &err) < 0)
+        cli_fail(EXIT_FAILED, "the former environment was not restored: %s",
+                 err.text);
+}
+
+/* Hands the new spec and environment over. */
+static int hand_over(struct up *up, const char *spec)
+{
+    AUTO_FREE char *path = fs_join(up->suite->run_dir, "planner.env");
+    AUTO_BUF struct buf old_env = {0};
+    struct err err = {0};
+
+    if (fs_read(path, MAX_ENV, &old_env, &err) < 0 || save_env(up, &err) < 0)
+        return fail(EXIT_UNWRITABLE, &err);
+    if (reload(up, spec, &err) < 0) {
+        fs_write_atomic(path, old_env.data, old_env.len, 0600, NULL);
+        return fail(EXIT_FAILED, &err);
+    }
+    int code = wait_until_taken(up, &err);
+    if (code == EXIT_BAD_INPUT)
+        take_back(up, &old_env);
+    if (code < 0)
+        return EXIT_FAILED; /* Ctrl-C; it may be taken yet */
+    return code == EXIT_OK ? EXIT_OK : fail(code, &err);
 }
 
 static int show_change(struct up *up)
@@ -576,7 +650,7 @@ static int show_change(struct up *up)
 
 static int change(struct up *up)
 {
-    struct err err = {0};
+    AUTO_FREE char *spec = xstrdup(up->suite->spec);
 
     if (!up->old || !up->old->pid)
         return cli_fail(EXIT_IN_USE,
@@ -587,17 +661,9 @@ static int change(struct up *up)
     if (code != EXIT_OK)
         return code;
     take_over_running(up);
-    if (save_env(up, &err) < 0)
-        return fail(EXIT_UNWRITABLE, &err);
     catch_interrupts();
-    if (reload(up, &err) < 0)
-        return fail(EXIT_FAILED, &err);
-    code = wait_until_taken(up, &err);
-    if (code < 0)
-        return EXIT_FAILED;
-    if (code != EXIT_OK)
-        return fail(code, &err);
-    return show_change(up);
+    code = hand_over(up, spec);
+    return code == EXIT_OK ? show_change(up) : code;
 }
 
 /* ---- the command
@@ -622,6 +688,8 @@ static int run(struct up *up)
     if (code != EXIT_OK)
         return fail(code, &err);
     up->old = read_suite(up->suite->run_dir);
+    if (check_service(up) != EXIT_OK)
+        return EXIT_IN_USE;
     return up->lock_fd >= 0 ? start(up) : change(up);
 }
 

@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/bus/bus.h"
+#include "lib/mesos/states.h"
 #include "lib/wire/wire.h"
 #include "proto/bus.pb-c.h"
 #include "proto/records.pb-c.h"
@@ -128,6 +129,86 @@ static bool config_is_ours(const struct rollout *r, const char *svc,
     return config && config->spec && same_spec(config->spec, r->spec);
 }
 
+/* ---- tasks
+ * ---------------------------------------------------------------------- */
+
+static Reeve__SnapshotReply *snapshot(const struct rollout *r,
+                                      const char *prefix)
+{
+    AUTO_BUF struct buf bytes = {0};
+    Reeve__SnapshotRequest request = REEVE__SNAPSHOT_REQUEST__INIT;
+
+    request.prefix = (char *)(uintptr_t)prefix;
+    if (ask(r, "state-store", "store.snapshot", &request.base, &bytes) < 0)
+        return NULL;
+    return WIRE_DECODE(reeve__snapshot_reply, bytes.data, bytes.len, NULL);
+}
+
+static Reeve__TaskStatusRecord *status_of(const Reeve__SnapshotReply *reply,
+                                          const char *info_key)
+{
+    size_t len = strlen(info_key) - strlen("info");
+    AUTO_FREE char *key = xasprintf("%.*sstatus", (int)len, info_key);
+
+    return DECODE(reeve__task_status_record, find_item(reply, key));
+}
+
+/* Is it of an instance that the specification wants, and meant to stay up? */
+static bool should_run(const struct rollout *r, const Reeve__TaskRecord *task)
+{
+    const Reeve__PodSpec *pod =
+        spec_find_pod(r->spec, str_or_empty(task->pod_type));
+
+    return pod && task->pod_index < pod->count &&
+           spec_find_task(pod, str_or_empty(task->short_name)) &&
+           task->goal == REEVE__GOAL__GOAL_RUNNING;
+}
+
+static bool is_down(const struct rollout *r, const Reeve__SnapshotReply *reply,
+                    const Reeve__Item *item)
+{
+    if (!item->has_value || !str_ends(str_or_empty(item->key), "/info"))
+        return false;
+    AUTO_MESSAGE Reeve__TaskRecord *task = DECODE(reeve__task_record, item);
+    AUTO_MESSAGE Reeve__TaskStatusRecord *status = status_of(reply, item->key);
+
+    return task && should_run(r, task) &&
+           (!status || !str_eq(status->task_id, task->task_id) ||
+            status->state != MESOS__V1__TASK_STATE__TASK_RUNNING);
+}
+
+static bool all_run(const struct rollout *r, const char *svc)
+{
+    AUTO_FREE char *prefix = xasprintf("service/%s/task/", svc);
+    AUTO_MESSAGE Reeve__SnapshotReply *reply = snapshot(r, prefix);
+
+    for (size_t i = 0; reply && i < reply->n_items; i++)
+        if (is_down(r, reply, reply->items[i]))
+            return false;
+    return reply != NULL;
+}
+
+int rollout_live_tasks(const char *run_dir)
+{
+    const struct rollout r = {.run_dir = run_dir};
+    AUTO_MESSAGE Reeve__SnapshotReply *reply = snapshot(&r, "service/");
+    int n = 0;
+
+    for (size_t i = 0; reply && i < reply->n_items; i++) {
+        const Reeve__Item *item = reply->items[i];
+        if (!strstr(str_or_empty(item->key), "/task/") ||
+            !str_ends(item->key, "/status") || !item->has_value)
+            continue;
+        AUTO_MESSAGE Reeve__TaskStatusRecord *status =
+            DECODE(reeve__task_status_record, item);
+        n += status && !task_state_is_terminal(status->state);
+    }
+    return reply ? n : -1;
+}
+
+/* ---- the specification
+ * ------------------------------------------------------------ */
+
 static bool is_taken(struct rollout *r)
 {
     AUTO_FREE char *svc = spec_service_key(r->spec->name);
@@ -144,7 +225,8 @@ static bool is_taken(struct rollout *r)
         !str_eq(plan->config_id, target->config_id) ||
         !config_is_ours(r, svc, target->config_id))
         return false;
-    r->is_complete = plan->status == REEVE__PLAN_STATUS__STATUS_COMPLETE;
+    r->is_complete =
+        plan->status == REEVE__PLAN_STATUS__STATUS_COMPLETE && all_run(r, svc);
     return true;
 }
 

@@ -20,7 +20,9 @@ struct rollout {
     const Reeve__ServiceSpec *spec; /* as asked for */
     int old_planner;    /* pid of the planner that is ending; 0: none */
     int64_t refused_ms; /* since when a refusal was seen; 0: none */
-    bool is_complete;   /* the deploy plan of this very specification */
+    /* The deploy plan of this very specification is COMPLETE, and no task that
+     * should stay up is known to be down. */
+    bool is_complete;
 };
 
 enum rollout_state {
@@ -30,5 +32,8 @@ enum rollout_state {
 };
 /* Asks once; waits at most about a second for answers. */
 enum rollout_state rollout_look(struct rollout *rollout, struct err *err);
+
+/* How many stored tasks may still run; -1 when the store does not answer. */
+int rollout_live_tasks(const char *run_dir);
 
 #endif

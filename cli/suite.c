@@ -40,8 +40,8 @@ static const struct {
     int stop_stage;
     bool (*is_there)(const struct suite *suite);
 } kinds[SUITE_MAX_PROCESSES] = {
-    {"redis", 3, has_own_redis}, {"devcluster", 1, has_own_master},
-    {"state-store", 2, always},  {"offer-broker", 0, always},
+    {"redis", 4, has_own_redis}, {"devcluster", 1, has_own_master},
+    {"state-store", 3, always},  {"offer-broker", 2, always},
     {"planner", 0, always},      {"api-gateway", 0, always},
 };
 

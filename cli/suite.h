@@ -66,8 +66,9 @@ void suite_command(const struct suite *suite, const char *process,
 void suite_command_free(struct suite_command *command);
 
 /* In which order a suite is stopped: all of stage 0 first.  What decides goes
- * before the devcluster, so that no task is started again meanwhile. */
-#define SUITE_STAGES 4
+ * first, so that no task is started again; the broker and the store stay until
+ * the ends of the tasks are stored. */
+#define SUITE_STAGES 5
 int suite_stop_stage(const char *process);
 
 char *suite_encode(const struct suite *suite); /* malloc'd text */

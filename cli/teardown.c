@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/child.h"
+#include "cli/rollout.h"
 #include "cli/suite.h"
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
@@ -20,8 +21,8 @@
 #include "lib/base/log.h"
 
 #define GRACE_MS      10000
-#define TASK_GRACE_MS 20000 /* tasks may ask for a grace of their own */
-#define SWEEP_MS      5000
+#define TASK_GRACE_MS 5000
+#define STORED_MS     3000
 #define LOOK_MS       20
 #define MAX_KILLS     50
 
@@ -51,8 +52,7 @@ static void pause_ms(int64_t ms)
 }
 
 /* How many of a stage live; each gets signo unless it is 0. */
-static int signal_stage(const char *run_dir, int stage, int signo,
-                        bool kill_tasks)
+static int signal_stage(const char *run_dir, int stage, int signo)
 {
     int n = 0;
 
@@ -62,26 +62,22 @@ static int signal_stage(const char *run_dir, int stage, int signo,
         if (!pid)
             continue;
         n++;
-        bool ends_tasks = kill_tasks && strcmp(names[i], "devcluster") == 0;
         if (signo)
-            kill(pid, ends_tasks && signo == SIGTERM ? SIGINT : signo);
+            kill(pid, signo);
         if (signo == SIGKILL)
             log_odd("killed", "process=%s pid=%d", names[i], (int)pid);
     }
     return n;
 }
 
-static int stop_stage(const char *run_dir, int stage, bool kill_tasks)
+static int stop_stage(const char *run_dir, int stage)
 {
-    int n = signal_stage(run_dir, stage, SIGTERM, kill_tasks);
-    int64_t end =
-        clock_mono_ms() + (kill_tasks && stage == suite_stop_stage("devcluster")
-                               ? TASK_GRACE_MS
-                               : GRACE_MS);
+    int n = signal_stage(run_dir, stage, SIGTERM);
+    int64_t end = clock_mono_ms() + GRACE_MS;
 
-    while (signal_stage(run_dir, stage, 0, false)) {
+    while (signal_stage(run_dir, stage, 0)) {
         if (clock_mono_ms() > end) {
-            signal_stage(run_dir, stage, SIGKILL, false);
+            signal_stage(run_dir, stage, SIGKILL);
             end = INT64_MAX;
         }
         pause_ms(LOOK_MS);
@@ -142,11 +138,11 @@ static int signal_tasks(const char *work_dir, int signo)
     return n;
 }
 
-/* Ends the tasks that their devcluster left running: first asks, then kills. */
-static void sweep_tasks(const char *run_dir)
+/* Ends all tasks of the devcluster: first asks, then kills. */
+static void end_tasks(const char *run_dir)
 {
     AUTO_FREE char *work_dir = xasprintf("%s/devcluster", run_dir);
-    int64_t end = clock_mono_ms() + SWEEP_MS;
+    int64_t end = clock_mono_ms() + TASK_GRACE_MS;
     int n = signal_tasks(work_dir, SIGTERM);
 
     if (n)
@@ -163,14 +159,37 @@ static void sweep_tasks(const char *run_dir)
     }
 }
 
+/* Devcluster and broker still run: the next `up` is to find stored that the
+ * tasks are no more, instead of having to find it out. */
+static void wait_until_stored(const char *run_dir)
+{
+    int64_t end = clock_mono_ms() + STORED_MS;
+
+    if (!alive(run_dir, "devcluster") || !alive(run_dir, "offer-broker") ||
+        !alive(run_dir, "state-store"))
+        return;
+    while (rollout_live_tasks(run_dir) > 0) {
+        if (clock_mono_ms() > end) {
+            log_odd("task_ends_not_stored", "waited_ms=%d", STORED_MS);
+            return;
+        }
+        pause_ms(LOOK_MS);
+    }
+}
+
 int teardown(const char *run_dir, bool kill_tasks)
 {
     int n = 0;
 
     for (int stage = 0; stage < SUITE_STAGES; stage++) {
-        n += stop_stage(run_dir, stage, kill_tasks);
-        if (kill_tasks && stage == suite_stop_stage("devcluster"))
-            sweep_tasks(run_dir);
+        bool with_tasks = kill_tasks && stage == suite_stop_stage("devcluster");
+        if (with_tasks) {
+            end_tasks(run_dir);
+            wait_until_stored(run_dir);
+        }
+        n += stop_stage(run_dir, stage);
+        if (with_tasks) /* what was launched at the last moment */
+            end_tasks(run_dir);
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         AUTO_FREE char *path = teardown_pid_path(run_dir, names[i]);

@@ -9,9 +9,9 @@
 
 #include <stdbool.h>
 
-/* kill_tasks: the devcluster is told to end its tasks too; else they go on and
- * the next devcluster on this run dir finds them.  Returns how many processes
- * had to be stopped. */
+/* kill_tasks: the devcluster's tasks end too, and it is waited until the store
+ * knows; else they go on and the next devcluster on this run dir finds them.
+ * Returns how many processes had to be stopped. */
 int teardown(const char *run_dir, bool kill_tasks);
 
 /* <run-dir>/pids/<process>.pid; malloc'd. */

@@ -51,7 +51,10 @@ Test(suite, processes)
     cr_expect(suite_find(all, "devcluster") && suite_find(all, "redis"));
     cr_expect(!suite_find(none, "devcluster") && !suite_find(none, "redis"));
     cr_expect(suite_stop_stage("planner") < suite_stop_stage("devcluster"));
-    cr_expect(suite_stop_stage("devcluster") < suite_stop_stage("state-store"));
+    cr_expect(suite_stop_stage("devcluster") <
+              suite_stop_stage("offer-broker"));
+    cr_expect(suite_stop_stage("offer-broker") <
+              suite_stop_stage("state-store"));
     cr_expect(suite_stop_stage("state-store") < suite_stop_stage("redis"));
     for (size_t i = 0; i < all->n_processes; i++)
         cr_expect(suite_stop_stage(all->process[i].name) < SUITE_STAGES);
