@@ -36,6 +36,20 @@ static uint64_t random_run_id(void)
     return id ? id : 1;
 }
 
+/* The records that replay read last, so that a Redis that lacks only few of
+ * them need not be filled anew. */
+static void start_mirroring(struct store *s)
+{
+    if (!s->mirror)
+        return;
+    struct record *record = record_queue_first(&s->found.tail);
+    redis_mirror_begin(s->mirror, record ? record->seq - 1 : s->pushed_seq);
+    while ((record = record_queue_pop(&s->found.tail))) {
+        redis_mirror_push(s->mirror, record);
+        record_unref(record);
+    }
+}
+
 /* The table is settled: open the log behind it and serve. */
 static int activate(struct store *s, struct err *err)
 {
@@ -55,8 +69,7 @@ static int activate(struct store *s, struct err *err)
     lease_book_restart(table_leases(s->table), clock_mono_ms());
     s->visible_seq = s->pushed_seq = table_seq(s->table);
     s->visible_revision = table_revision(s->table);
-    if (s->mirror)
-        redis_mirror_begin(s->mirror, s->pushed_seq);
+    start_mirroring(s);
     s->stage = STORE_ACTIVE;
     store_log(s, table_start_run(s->table, random_run_id(), clock_wall_ms()));
     char lineage[UUID_TEXT_SIZE];

@@ -72,6 +72,8 @@ struct redis_mirror {
     uint64_t sent_seq, sent_revision; /* of the exchange under way */
     uint64_t pushed_seq;
     bool is_current;
+    bool is_in_doubt;     /* see redis_mirror_is_in_doubt() */
+    int64_t confirmed_ms; /* when the owner key was last seen to be ours */
     struct record_queue backlog;
 
     struct view *view; /* filling */
@@ -117,6 +119,23 @@ static void give_up(struct redis_mirror *m, const char *why)
     redis_link_drop(m->link, why);
 }
 
+static void forget_wanted(struct redis_mirror *m)
+{
+    for (size_t i = 0; i < m->n_wanted; i++)
+        item_unref(m->wanted[i]);
+    free(m->wanted);
+    m->wanted = NULL;
+    m->n_wanted = 0;
+}
+
+static void forget_progress(struct redis_mirror *m)
+{
+    m->is_current = false;
+    view_destroy(&m->view);
+    table_destroy(&m->loading);
+    forget_wanted(m);
+}
+
 /* ---- guarded exchanges
  * -------------------------------------------------------------
  *
@@ -129,20 +148,29 @@ static void guard_begin(struct redis_mirror *m)
     redis_batch_command(&m->batch, "MULTI", NULL);
 }
 
-static const char *check_guard(struct redis_mirror *m, redisReply **replies,
-                               size_t n)
+/* What Redis would not do. */
+static const char *refusal(struct redis_mirror *m, redisReply **replies,
+                           size_t n)
 {
     const redisReply *error = first_error(replies, n);
     const redisReply *exec = replies[n - 4];
     if (error)
         return error->str;
-    if (exec->type != REDIS_REPLY_ARRAY)
+    error = exec->type == REDIS_REPLY_ARRAY
+                ? first_error(exec->element, exec->elements)
+                : NULL;
+    if (!error)
+        return NULL;
+    m->must_fill = true;
+    return error->str;
+}
+
+/* What somebody else did to Redis. */
+static const char *intrusion(struct redis_mirror *m, redisReply **replies,
+                             size_t n)
+{
+    if (replies[n - 4]->type != REDIS_REPLY_ARRAY)
         return "Redis was changed by another client";
-    error = first_error(exec->element, exec->elements);
-    if (error) {
-        m->must_fill = true;
-        return error->str;
-    }
     if (strcmp(text_of(replies[n - 2]), m->owner_value) != 0)
         return "the owner key is not ours any more";
     if (number_of(replies[n - 1]) != m->expected_seq)
@@ -154,11 +182,21 @@ static void on_guarded(void *self, redisReply **replies)
 {
     struct redis_mirror *m = self;
     size_t n = m->batch.n;
-    const char *wrong = check_guard(m, replies, n);
+    const char *wrong = refusal(m, replies, n);
     if (wrong) {
         give_up(m, wrong);
         return;
     }
+    wrong = intrusion(m, replies, n);
+    if (wrong) {
+        log_odd("redis_intrusion", "stage=%s what=%s", stage_names[m->stage],
+                log_q(wrong));
+        m->is_in_doubt = true;
+        forget_progress(m);
+        look(m);
+        return;
+    }
+    m->confirmed_ms = loop_now_ms(m->loop);
     m->then(m, replies[n - 4]);
 }
 
@@ -414,15 +452,6 @@ static void fill_next(struct redis_mirror *m)
 
 /* ---- loading ------------------------------------------------------------- */
 
-static void forget_wanted(struct redis_mirror *m)
-{
-    for (size_t i = 0; i < m->n_wanted; i++)
-        item_unref(m->wanted[i]);
-    free(m->wanted);
-    m->wanted = NULL;
-    m->n_wanted = 0;
-}
-
 static const char *load_requests(struct redis_mirror *m, const redisReply *list)
 {
     for (size_t i = 0; i < list->elements; i++) {
@@ -559,6 +588,7 @@ static void start_load(struct redis_mirror *m)
 
 static void on_claimed(struct redis_mirror *m, const redisReply *exec UNUSED)
 {
+    m->is_in_doubt = false;
     switch ((int)m->intent) {
     case FILLING:
         start_fill(m);
@@ -704,6 +734,7 @@ void redis_mirror_load(struct redis_mirror *m)
 
 void redis_mirror_refuse(struct redis_mirror *m)
 {
+    m->is_in_doubt = false;
     m->stage = REFUSED;
 }
 
@@ -718,11 +749,12 @@ static void on_up(void *self)
 static void on_down(void *self, const char *why)
 {
     struct redis_mirror *m = self;
+    bool was_owner = m->stage == LIVE || m->stage == FILLING;
     m->stage = AWAY;
-    m->is_current = false;
-    view_destroy(&m->view);
-    table_destroy(&m->loading);
-    forget_wanted(m);
+    forget_progress(m);
+    /* We slept past our lease: somebody may have taken it meanwhile. */
+    if (was_owner && loop_now_ms(m->loop) - m->confirmed_ms > m->owner_ttl_ms)
+        m->is_in_doubt = true;
     m->events->lost(m->self, why);
 }
 
@@ -835,6 +867,11 @@ void redis_mirror_push(struct redis_mirror *m, struct record *record)
 bool redis_mirror_is_current(const struct redis_mirror *m)
 {
     return m->is_current;
+}
+
+bool redis_mirror_is_in_doubt(const struct redis_mirror *m)
+{
+    return m->is_in_doubt;
 }
 
 uint64_t redis_mirror_seq(const struct redis_mirror *m)

@@ -85,6 +85,9 @@ void redis_mirror_refuse(struct redis_mirror *mirror);
 
 /* Connected, and everything pushed was applied at one moment since. */
 bool redis_mirror_is_current(const struct redis_mirror *mirror);
+/* Somebody else may have become the owner: nothing may be acknowledged until it
+ * was looked at. */
+bool redis_mirror_is_in_doubt(const struct redis_mirror *mirror);
 /* Applied; what is known while it is away. */
 uint64_t redis_mirror_seq(const struct redis_mirror *mirror);
 uint64_t redis_mirror_revision(const struct redis_mirror *mirror);

@@ -16,6 +16,7 @@
 #include "services/state-store/table.h"
 #include "services/state-store/wal_format.h"
 
+#define TAIL_BYTES        ((size_t)16 << 20)
 #define SEGMENT_MAX_BYTES ((size_t)4 << 30)
 
 static const char what_to_do[] =
@@ -51,6 +52,7 @@ void wal_found_free(struct wal_found *found)
 {
     table_destroy(&found->table);
     free(found->segments);
+    record_queue_free(&found->tail);
     memset(found, 0, sizeof *found);
 }
 
@@ -83,7 +85,7 @@ static int check_header(struct replay *r, struct segment *s, struct err *err)
 
 /* Records up to the snapshot's are only checked. */
 static int take_record(struct replay *r, struct segment *s,
-                       const struct record *record, struct err *err)
+                       struct record *record, struct err *err)
 {
     struct err why = {0};
     if (record->seq != r->next)
@@ -94,6 +96,9 @@ static int take_record(struct replay *r, struct segment *s,
     if (table_apply(r->found->table, record, &why) < 0)
         return damaged(s, why.text, err);
     r->found->records++;
+    record_queue_push(&r->found->tail, record);
+    while (r->found->tail.bytes > TAIL_BYTES)
+        record_unref(record_queue_pop(&r->found->tail));
     return 0;
 }
 

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "services/state-store/record_queue.h"
+
 struct err;
 struct table;
 
@@ -23,9 +25,10 @@ struct wal_found {
     struct table *table;          /* NULL: the folder holds no state */
     struct wal_segment *segments; /* that are needed, oldest first; may be 0 */
     size_t n_segments;
-    uint64_t salt;                         /* of the newest segment */
-    uint64_t torn_bytes;                   /* that were cut off */
-    uint64_t records;                      /* applied from the log */
+    struct record_queue tail; /* the last of the records, for catching up */
+    uint64_t salt;            /* of the newest segment */
+    uint64_t torn_bytes;      /* that were cut off */
+    uint64_t records;         /* applied from the log */
     uint64_t snapshot_seq, snapshot_bytes; /* 0: there is none */
 };
 

@@ -236,20 +236,21 @@ class Bench:
     # --- what must hold -----------------------------------------------------
     def lost(self, writers):
         """What was acknowledged and is not there; "" when all is well."""
+        told = [(w, dict(w.acks)) for w in writers]  # before we look
         d = self.dump()
         wrong = []
-        for w in writers:
+        for w, acks in told:
             newest = {}
-            for n in w.acks:
+            for n in acks:
                 key = f"w/{w.name}/{n % 50}"
                 newest[key] = max(newest.get(key, 0), n)
-            if w.acks:
-                newest[f"w/{w.name}/last"] = max(w.acks)
+            if acks:
+                newest[f"w/{w.name}/last"] = max(acks)
             for key, n in newest.items():
                 revision, _, text = d["items"].get(key, (0, "", "-1"))
-                if int(text) < n or revision < w.acks[n]:
+                if int(text) < n or revision < acks[n]:
                     wrong.append(f"{key} is {text} at {revision}, "
-                                 f"acknowledged {n} at {w.acks[n]}")
+                                 f"acknowledged {n} at {acks[n]}")
         return "; ".join(wrong[:5])
 
     def once(self, writers):

@@ -56,9 +56,13 @@ static int dump(int argc, char **argv)
         const Reeve__Item *item = reply->items[i];
         char digest[SHA256_HEX_SIZE];
         sha256_hex(item->value.data, item->value.len, digest);
-        printf("item %s %" PRIu64 " %s %.*s\n", item->key, item->revision,
-               digest, (int)strcspn((char *)item->value.data, " "),
-               (char *)item->value.data);
+        char word[32];
+        snprintf(word, sizeof word, "%.*s",
+                 (int)MIN(item->value.len, sizeof word - 1),
+                 item->value.len ? (char *)item->value.data : "");
+        word[strcspn(word, " \n")] = '\0';
+        printf("item %s %" PRIu64 " %s %s\n", item->key, item->revision, digest,
+               word);
     }
     return 0;
 }
