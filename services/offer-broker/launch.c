@@ -521,6 +521,9 @@ static void explain(struct attempt *a)
     const char *volume = record ? volume_of(record) : NULL;
     char summary[700];
 
+    /* Declined offers are away for some seconds: that is no news. */
+    if (a->tried == 0 && outcomes_keep(a->pass->session->outcomes, a->view))
+        return;
     if (a->tried == 1)
         snprintf(summary, sizeof(summary), "%s", a->first_reason);
     else if (a->tried > 1)

@@ -96,6 +96,18 @@ void outcomes_note(struct outcomes *o, const struct demand_view *view,
     note->is_current = true;
 }
 
+bool outcomes_keep(struct outcomes *o, const struct demand_view *view)
+{
+    struct note *note = NULL;
+
+    HASH_FIND_STR(o->notes, view->instance, note);
+    if (!note || !str_eq(note->demand_id, view->demand->id) ||
+        note->offers == 0)
+        return false;
+    note->is_current = true;
+    return true;
+}
+
 static Reeve__Outcome *record_of(const struct note *note)
 {
     AUTO_FREE char *lines = xstrdup(note->reasons);

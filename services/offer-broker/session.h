@@ -144,6 +144,9 @@ void outcomes_destroy(struct outcomes **outcomes);
 /* Why this demand is not placed; reasons is taken apart at line ends. */
 void outcomes_note(struct outcomes *outcomes, const struct demand_view *view,
                    const char *summary, const char *reasons, size_t offers);
+/* Nothing new to say (no offer is held just now): the last word stands.  false
+ * when there is none. */
+bool outcomes_keep(struct outcomes *outcomes, const struct demand_view *view);
 /* Writes what changed and removes what is out of date. */
 void outcomes_flush(struct outcomes *outcomes, const struct demand_view *views,
                     size_t count);
