@@ -82,6 +82,7 @@ struct redis_mirror {
     struct table *loading;
     struct item **wanted; /* keys (and revisions) whose values are asked for */
     size_t n_wanted;
+    char why[200];   /* it was lost last; "" since it is live */
     char cursor[24]; /* of SCAN, HSCAN; "" before the first */
 };
 
@@ -287,6 +288,7 @@ static void send_batch(struct redis_mirror *m)
 static void go_live(struct redis_mirror *m)
 {
     m->stage = LIVE;
+    m->why[0] = '\0';
     log_info("redis_live", "seq=%" PRIu64 " behind=%" PRIu64, m->seq,
              redis_mirror_lag(m));
     note_applied(m);
@@ -589,6 +591,7 @@ static void start_load(struct redis_mirror *m)
 static void on_claimed(struct redis_mirror *m, const redisReply *exec UNUSED)
 {
     m->is_in_doubt = false;
+    uuid_format(m->found.lineage, m->lineage);
     switch ((int)m->intent) {
     case FILLING:
         start_fill(m);
@@ -599,7 +602,6 @@ static void on_claimed(struct redis_mirror *m, const redisReply *exec UNUSED)
     default:
         m->seq = m->found.seq;
         m->revision = m->found.revision;
-        uuid_format(m->found.lineage, m->lineage);
         go_live(m);
         break;
     }
@@ -749,6 +751,10 @@ static void on_up(void *self)
 static void on_down(void *self, const char *why)
 {
     struct redis_mirror *m = self;
+    if (strcmp(m->why, why) != 0)
+        log_odd("redis_lost", "stage=%s why=%s", stage_names[m->stage],
+                log_q(why));
+    snprintf(m->why, sizeof m->why, "%s", why);
     bool was_owner = m->stage == LIVE || m->stage == FILLING;
     m->stage = AWAY;
     forget_progress(m);
