@@ -328,7 +328,8 @@ static int check_deaths(const struct up *up, const struct suite *now,
             continue;
         AUTO_FREE char *words = last_words(now, p->name);
         if (refused) {
-            err_set(err, ERR_INVALID, "%s", words);
+            const char *text = strstr(words, ": ");
+            err_set(err, ERR_INVALID, "%s", text ? text + 2 : words);
             return EXIT_BAD_INPUT;
         }
         err_set(err, ERR_IO, "%s ends again and again (code %d): %s", p->name,
@@ -468,8 +469,13 @@ static int stay_until_interrupted(struct up *up)
         struct suite *now = read_suite(up->suite->run_dir);
         bool is_down = !now || now->pid != up->suite->pid;
         suite_destroy(&now);
-        if (is_down || is_supervisor_gone(up))
+        if (is_down)
             return EXIT_OK; /* `reeve down` from elsewhere */
+        if (is_supervisor_gone(up))
+            return cli_fail(EXIT_FAILED,
+                            "the supervisor is gone; what it started goes on: "
+                            "`reeve up` again takes care of it, `reeve down` "
+                            "stops it");
         pause_a_bit();
     }
     printf("\nStopping…\n");

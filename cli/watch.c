@@ -25,13 +25,23 @@ struct screen {
     json_t *shown;
 };
 
-static size_t terminal_columns(void)
+static struct winsize terminal_size(void)
 {
     struct winsize size = {0};
 
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
-        return 80;
-    return size.ws_col;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col ||
+        !size.ws_row)
+        return (struct winsize){.ws_col = 80, .ws_row = 24};
+    return size;
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t n = 1;
+
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
 }
 
 /* Columns of UTF-8 text: every byte that begins a character. */
@@ -57,7 +67,7 @@ static void print_cut(const char *line, size_t len, size_t width)
 
 static void draw(struct screen *screen, const char *tree)
 {
-    size_t width = terminal_columns();
+    size_t width = terminal_size().ws_col;
 
     if (screen->rows)
         printf("\033[%zuA", screen->rows);
@@ -80,6 +90,9 @@ static void show(struct screen *screen, const char *plan, json_t *now)
         return;
     if (screen->is_terminal || !screen->shown) {
         AUTO_FREE char *tree = output_plan_tree(now, plan, true);
+        /* What has scrolled away cannot be drawn again. */
+        if (count_lines(tree) >= terminal_size().ws_row)
+            screen->is_terminal = false;
         if (screen->is_terminal)
             draw(screen, tree);
         else

@@ -15,6 +15,7 @@
 #include "cli/preflight.h"
 #include "cli/suite.h"
 #include "cli/supervisor.h"
+#include "cli/tasks.h"
 #include "cli/teardown.h"
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
@@ -206,6 +207,91 @@ Test(supervisor, killed_it_leaves_children_that_teardown_finds, .timeout = 60)
     cr_expect_not(child_start_time(gateway));
     cr_expect_eq(teardown(p.run_dir, false), 0, "once is enough");
     remove_place(&p);
+}
+
+/* ---- tasks of a devcluster
+ * ------------------------------------------------------ */
+
+static pid_t run_as(char *const *argv, char *const *env)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        execve(argv[0], argv, env);
+        _exit(127);
+    }
+    return pid;
+}
+
+/* Waits until a process has become the program it is to be. */
+static void wait_for_exec(pid_t pid, const char *word)
+{
+    AUTO_FREE char *path = xasprintf("/proc/%d/cmdline", (int)pid);
+
+    for (int i = 0; i < 500; i++) {
+        AUTO_BUF struct buf text = {0};
+        if (fs_read(path, 1 << 16, &text, NULL) == 0 && text.len &&
+            memmem(text.data, text.len, word, strlen(word)))
+            return;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+}
+
+/* Waits until a process has a child that has become this program. */
+static void wait_for_child(pid_t pid, const char *program)
+{
+    AUTO_FREE char *path =
+        xasprintf("/proc/%d/task/%d/children", (int)pid, (int)pid);
+
+    for (int i = 0; i < 500; i++) {
+        AUTO_BUF struct buf children = {0}, text = {0};
+        fs_read(path, 4096, &children, NULL);
+        AUTO_FREE char *line =
+            xasprintf("/proc/%d/cmdline", atoi(buf_text(&children)));
+        if (fs_read(line, 1 << 16, &text, NULL) == 0 &&
+            str_starts(buf_text(&text), program))
+            return;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+}
+
+Test(tasks, only_those_of_the_run_dir_end, .timeout = 60)
+{
+    char *argv[] = {"/bin/sleep", "1000", NULL};
+    char *mine[] = {"MESOS_SANDBOX=/r/one/devcluster/agent-0/x", NULL};
+    char *other[] = {"MESOS_SANDBOX=/r/two/devcluster/agent-0/x", NULL};
+    int status;
+
+    log_set_level(LOG_BAD);
+    pid_t a = run_as(argv, mine), b = run_as(argv, other);
+    wait_for_exec(a, "1000");
+    wait_for_exec(b, "1000");
+    tasks_end("/r/one");
+    /* tasks_end collects children of its process, as the supervisor wants. */
+    cr_expect(kill(a, 0) < 0 || !child_start_time(a));
+    cr_expect(child_start_time(b), "another suite's task goes on");
+    kill(b, SIGKILL);
+    waitpid(b, &status, 0);
+}
+
+Test(tasks, a_task_without_environment_is_found_by_its_shim, .timeout = 60)
+{
+    char *argv[] = {"/bin/sh",
+                    "-c",
+                    "env -i setsid /bin/sleep 1234; exit 0",
+                    "--task-shim",
+                    "/r/three/devcluster/agent-0/meta",
+                    NULL};
+    char *env[] = {"PATH=/bin:/usr/bin", NULL};
+
+    log_set_level(LOG_BAD);
+    pid_t shim = run_as(argv, env);
+    wait_for_exec(shim, "--task-shim");
+    wait_for_child(shim, "/bin/sleep");
+    int64_t began = clock_mono_ms();
+    tasks_end("/r/three");
+    cr_expect(kill(shim, 0) < 0 || !child_start_time(shim));
+    cr_expect(clock_mono_ms() - began < 4000, "asking was enough");
 }
 
 /* ---- pid files
