@@ -40,7 +40,13 @@ class Redis:
              "--dir", self.folder, "--save", "", "--logfile",
              os.path.join(self.folder, "redis.log"), *self.options],
             stdin=subprocess.DEVNULL)
-        wait_for("Redis", lambda: self.ask("PING") == "PONG")
+        wait_for("Redis", self.answers)
+
+    def answers(self):
+        try:
+            return self.ask("PING") == "PONG"
+        except OSError as e:
+            return "NOAUTH" in str(e)
 
     def signal(self, number):
         self.process.send_signal(number)

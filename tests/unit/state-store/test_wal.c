@@ -318,7 +318,9 @@ Test(wal, a_base_snapshot_stands_alone)
     cr_assert(tables_equal(newer, found.table));
     cr_assert_eq(found.n_segments, 0);
     wal_found_free(&found);
-    remove_segment(dir, 1);
+    /* The old log was removed, and what is there is enough. */
+    AUTO_FREE char *old = wal_segment_path(dir, 1);
+    cr_assert_neq(access(old, F_OK), 0);
     cr_assert_eq(wal_recover(dir, &found, &err), 0, "%s", err.text);
     cr_assert(tables_equal(newer, found.table));
     wal_found_free(&found);

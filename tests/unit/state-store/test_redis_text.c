@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What goes to Redis and comes back as text: URLs, commands, entries. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "services/state-store/redis_commands.h"
+#include "services/state-store/redis_url.h"
+#include "tests/unit/state-store/tools.h"
+
+static const struct {
+    const char *name, *text;
+    struct redis_url url;
+} good_urls[] = {
+    {"host", "redis://db", {false, (char *)"db", 6379, NULL, NULL, 0}},
+    {"port, database",
+     "redis://127.0.0.1:7000/3",
+     {false, (char *)"127.0.0.1", 7000, NULL, NULL, 3}},
+    {"slash alone", "redis://db/", {false, (char *)"db", 6379, NULL, NULL, 0}},
+    {"v6", "redis://[::1]:1/2", {false, (char *)"::1", 1, NULL, NULL, 2}},
+    {"password",
+     "redis://:p%40%2fw@db",
+     {false, (char *)"db", 6379, NULL, (char *)"p@/w", 0}},
+    {"user and password",
+     "redis://me:a:b@db:1",
+     {false, (char *)"db", 1, (char *)"me", (char *)"a:b", 0}},
+    {"socket",
+     "unix:///run/r.sock",
+     {true, (char *)"/run/r.sock", 0, NULL, NULL, 0}},
+    {"socket, password, database",
+     "unix://:pw@/run/r%20s?db=4",
+     {true, (char *)"/run/r s", 0, NULL, (char *)"pw", 4}},
+};
+
+Test(redis_url, good)
+{
+    for (size_t i = 0; i < ARRAY_LEN(good_urls); i++) {
+        const struct redis_url *want = &good_urls[i].url;
+        struct redis_url url;
+        struct err err;
+        cr_assert_eq(redis_url_parse(good_urls[i].text, &url, &err), 0,
+                     "case: %s: %s", good_urls[i].name, err.text);
+        cr_expect(str_eq(url.host, want->host) &&
+                      str_eq(url.user, want->user) &&
+                      str_eq(url.password, want->password) &&
+                      url.is_unix == want->is_unix && url.port == want->port &&
+                      url.database == want->database,
+                  "case: %s", good_urls[i].name);
+        char text[256];
+        redis_url_text(&url, text, sizeof text);
+        if (url.password)
+            cr_expect_null(strstr(text, url.password));
+        redis_url_free(&url);
+    }
+}
+
+static const struct {
+    const char *name, *text;
+    enum err_code code;
+} bad_urls[] = {
+    {"empty", "", ERR_INVALID},
+    {"another scheme", "http://db", ERR_INVALID},
+    {"sentinel", "redis+sentinel://db", ERR_UNSUPPORTED},
+    {"TLS", "rediss://db", ERR_UNSUPPORTED},
+    {"no host", "redis://", ERR_INVALID},
+    {"no host, port", "redis://:7000", ERR_INVALID},
+    {"bad port", "redis://db:0", ERR_INVALID},
+    {"port too large", "redis://db:65536", ERR_INVALID},
+    {"bad database", "redis://db/x", ERR_INVALID},
+    {"negative database", "redis://db/-1", ERR_INVALID},
+    {"user alone", "redis://me@db", ERR_INVALID},
+    {"bad escape", "redis://:p%4@db", ERR_INVALID},
+    {"NUL escape", "redis://:p%00@db", ERR_INVALID},
+    {"open bracket", "redis://[::1", ERR_INVALID},
+    {"relative socket", "unix://run/r.sock", ERR_INVALID},
+    {"bad query", "unix:///run/r.sock?x=1", ERR_INVALID},
+};
+
+Test(redis_url, bad)
+{
+    for (size_t i = 0; i < ARRAY_LEN(bad_urls); i++) {
+        struct redis_url url;
+        struct err err = {0};
+        cr_expect_eq(redis_url_parse(bad_urls[i].text, &url, &err), -1,
+                     "case: %s", bad_urls[i].name);
+        cr_expect_eq(err.code, bad_urls[i].code, "case: %s", bad_urls[i].name);
+    }
+}
+
+Test(redis_commands, puts_and_deletes_are_joined_in_order)
+{
+    struct redis_keys keys;
+    struct redis_batch b = {0};
+    redis_keys_init(&keys, "p:");
+    redis_batch_begin(&b, &keys);
+    struct item *one = item_new(key_of("a"), "1", 1, 5);
+    struct item *two = item_new(key_of("b"), "", 0, 6);
+    struct item *gone = item_new(key_of("a"), NULL, 0, 7);
+    redis_batch_item(&b, one);
+    redis_batch_item(&b, two);
+    redis_batch_item(&b, gone);
+    redis_batch_end(&b);
+    cr_expect_eq(b.n, 4);
+    cr_expect_str_eq(buf_text(&b.out),
+                     "*5\r\n$4\r\nMSET\r\n$6\r\np:kv:a\r\n$1\r\n1\r\n"
+                     "$6\r\np:kv:b\r\n$0\r\n\r\n"
+                     "*6\r\n$4\r\nHSET\r\n$5\r\np:rev\r\n$1\r\na\r\n$1\r\n5\r\n"
+                     "$1\r\nb\r\n$1\r\n6\r\n"
+                     "*2\r\n$3\r\nDEL\r\n$6\r\np:kv:a\r\n"
+                     "*3\r\n$4\r\nHDEL\r\n$5\r\np:rev\r\n$1\r\na\r\n");
+    item_unref(one);
+    item_unref(two);
+    item_unref(gone);
+    redis_batch_free(&b);
+    redis_keys_free(&keys);
+}
+
+Test(redis_commands, entries_read_back)
+{
+    uint64_t number;
+    const char *rest;
+    struct lease lease;
+    struct run run;
+    cr_expect(redis_parse_request("17 some-id", &number, &rest));
+    cr_expect_eq(number, 17);
+    cr_expect_str_eq(rest, "some-id");
+    cr_expect(redis_parse_lease("broker", "3 5000 r-1 host:/dir", &lease));
+    cr_expect_eq(lease.epoch, 3);
+    cr_expect_eq(lease.ttl_ms, 5000);
+    cr_expect_str_eq(lease.request_id, "r-1");
+    cr_expect_str_eq(lease.holder, "host:/dir");
+    cr_expect(redis_parse_lease("broker", "3 0 - ", &lease));
+    cr_expect_str_eq(lease.request_id, "");
+    cr_expect_str_eq(lease.holder, "");
+    cr_expect(redis_parse_run("00000000000000ff 12", &run));
+    cr_expect(run.id == 255 && run.first_seq == 12);
+    cr_expect(redis_parse_owner("4 host:/a b", &number, &rest));
+    cr_expect_str_eq(rest, "host:/a b");
+}
+
+static const char *const nonsense[] = {
+    "", " ", "x", "-1 a", "1", "1  ", "+1 a", "99999999999 ", "1 2 3",
+};
+
+Test(redis_commands, nonsense_is_refused)
+{
+    for (size_t i = 0; i < ARRAY_LEN(nonsense); i++) {
+        uint64_t number;
+        const char *rest;
+        struct lease lease;
+        struct run run;
+        if (redis_parse_request(nonsense[i], &number, &rest))
+            cr_expect_gt(strlen(rest), 0, "case: %s", nonsense[i]);
+        cr_expect_not(redis_parse_lease("n", nonsense[i], &lease), "case: %s",
+                      nonsense[i]);
+        cr_expect_not(redis_parse_run(nonsense[i], &run) && run.id == 0);
+    }
+    cr_expect_not(redis_parse_lease("", "1 1 - h", &(struct lease){0}));
+}
+
+Test(redis_commands, scan_pattern_is_literal)
+{
+    char *pattern = redis_scan_pattern("a*b[c]?:kv:");
+    cr_expect_str_eq(pattern, "a\\*b\\[c\\]\\?:kv:*");
+    free(pattern);
+}
