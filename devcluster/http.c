@@ -176,7 +176,9 @@ void http_output(struct http *http, const struct master_out *out)
     if (httpd_stream_send(stream->body, record.data, record.len, &err) < 0) {
         log_odd("stream_overrun", "stream=%llu error=%s",
                 (unsigned long long)stream->id, log_q(err.text));
+        /* Nobody tells us of a stream that we cut ourselves. */
         httpd_stream_abort(&stream->body);
+        on_stream_closed(stream);
     }
 }
 

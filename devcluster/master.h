@@ -89,7 +89,7 @@ void master_subscribe(struct master *master, uint64_t stream,
 
 struct master_reply {
     int status;      /* HTTP status */
-    char text[1536]; /* body; "" for none */
+    char text[4096]; /* body; "" for none */
 };
 /* Any other call that passed scheduler_call_validate.  stream_id: the header,
  * or NULL. */

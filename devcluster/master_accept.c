@@ -191,16 +191,58 @@ static void forget_shared(struct master *m, struct acceptance *acc,
     }
 }
 
+/* What the operation takes out of the offer. */
+static struct resources *inputs_of(const Mesos__V1__Offer__Operation *op)
+{
+    struct resources *inputs = resources_new();
+    Mesos__V1__Resource *const *list = op->reserve ? op->reserve->resources
+                                       : op->unreserve
+                                           ? op->unreserve->resources
+                                       : op->create ? op->create->volumes
+                                                    : op->destroy->volumes;
+    size_t count = op->reserve     ? op->reserve->n_resources
+                   : op->unreserve ? op->unreserve->n_resources
+                   : op->create    ? op->create->n_volumes
+                                   : op->destroy->n_volumes;
+
+    for (size_t i = 0; i < count; i++) {
+        Mesos__V1__Resource *one = resource_dup(list[i]);
+
+        if (op->reserve)
+            resource_pop_reservation(one);
+        else if (op->create)
+            resource_strip_volume(one);
+        resources_add(inputs, one);
+        resource_free(&one);
+    }
+    return inputs;
+}
+
+/* The whole text, however long the lists are; NULL when they are there. */
+static char *not_contained(const struct resources *whole,
+                           const struct resources *part)
+{
+    AUTO_FREE char *x = NULL, *y = NULL;
+
+    if (resources_contains_all(whole, part))
+        return NULL;
+    x = resources_text(whole);
+    y = resources_text(part);
+    return xasprintf("%s does not contain %s", x, y);
+}
+
 static void apply_speculative(struct master *m, struct acceptance *acc,
                               const Mesos__V1__Offer__Operation *op)
 {
     AUTO_MESSAGE Mesos__V1__Offer__Operation *plain = unallocated(op);
     AUTO(resources) struct resources *before = resources_dup(acc->remaining);
+    AUTO(resources) struct resources *inputs = inputs_of(op);
     AUTO(resources) struct resources *made = NULL;
+    AUTO_FREE char *missing = not_contained(acc->remaining, inputs);
     struct err err;
 
-    if (resources_apply(acc->remaining, op, &err) < 0) {
-        drop(m, acc, op, err.text);
+    if (missing || resources_apply(acc->remaining, op, &err) < 0) {
+        drop(m, acc, op, missing ? missing : err.text);
         return;
     }
     /* What is there now and was not before came from this operation. */
@@ -222,7 +264,7 @@ static void apply_resize(struct master *m, struct acceptance *acc,
 {
     AUTO_MESSAGE Mesos__V1__Offer__Operation *plain = unallocated(op);
     struct resources *consumed = resources_new();
-    struct err err;
+    AUTO_FREE char *missing = NULL;
 
     if (op->type == OP(GROW_VOLUME)) {
         resources_add(consumed, op->grow_volume->volume);
@@ -230,14 +272,16 @@ static void apply_resize(struct master *m, struct acceptance *acc,
     } else {
         resources_add(consumed, op->shrink_volume->volume);
     }
-    if (resources_subtract_all(acc->remaining, consumed, &err) < 0) {
-        AUTO_FREE char *text =
-            xasprintf("Invalid %s operation: %s", operation_name((int)op->type),
-                      err.text);
+    missing = not_contained(acc->remaining, consumed);
+    if (missing) {
+        AUTO_FREE char *text = xasprintf(
+            "Invalid %s operation: %s", operation_name((int)op->type), missing);
+
         drop(m, acc, op, text);
         resources_destroy(&consumed);
         return;
     }
+    ASSERT(resources_subtract_all(acc->remaining, consumed, NULL) == 0);
     operation_start(m, acc->framework, acc->agent, plain, consumed);
 }
 

@@ -142,6 +142,7 @@ void agent_free(struct master *m, struct magent *agent)
         task_free(task);
     }
     filters_drop_agent(agent);
+    withheld_release(agent, NULL, false);
     HASH_ITER(hh, m->links, link, next_link)
     {
         if (link->agent == agent)

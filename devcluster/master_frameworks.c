@@ -379,6 +379,7 @@ static void shut_down_on_agents(struct master *m, struct framework *fw)
             MSG_NEW(reeve__devcluster__to_agent__shutdown_framework);
         msg->shutdown_framework->framework_id = msg_framework_id(fw->id);
         send_agent(m, agent, msg);
+        withheld_release(agent, fw, true);
         DL_FOREACH_SAFE(agent->executors, executor, next_executor)
         {
             if (executor->framework == fw)

@@ -82,9 +82,10 @@ static struct resources *group_needs(const Mesos__V1__TaskInfo *const *tasks,
     return sum;
 }
 
+/* why: room for a text longer than struct err has. */
 static int needs_check(const struct acceptance *acc,
                        const struct resources *needs, const char *of,
-                       struct err *err)
+                       struct master_reply *why)
 {
     AUTO_FREE char *asked = NULL, *left = NULL;
 
@@ -92,10 +93,10 @@ static int needs_check(const struct acceptance *acc,
         return 0;
     asked = resources_text(needs);
     left = resources_text(acc->remaining);
-    return err_set(err, ERR_FULL,
-                   "Total resources %s required by %s more than "
-                   "available %s",
-                   asked, of, left);
+    reply_set(why, 0,
+              "Total resources %s required by %s more than available %s", asked,
+              of, left);
+    return -1;
 }
 
 /* ---- starting ----------------------------------------------------------- */
@@ -117,18 +118,21 @@ static void start_task(struct master *m, struct acceptance *acc,
 }
 
 static int launch_one(struct master *m, struct acceptance *acc,
-                      const Mesos__V1__TaskInfo *task, struct err *err)
+                      const Mesos__V1__TaskInfo *task, struct master_reply *why)
 {
     AUTO(resources) struct resources *needs = NULL;
     Reeve__Devcluster__ToAgent *msg;
+    struct err err = {0};
 
-    if (task_check(acc, task, false, err) < 0)
+    if (task_check(acc, task, false, &err) < 0 ||
+        (task->executor &&
+         err_set(&err, ERR_UNSUPPORTED,
+                 "Custom executors are not supported by this cluster"))) {
+        reply_set(why, 0, "%s", err.text);
         return -1;
-    if (task->executor)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "Custom executors are not supported by this cluster");
+    }
     needs = group_needs(&task, 1, NULL);
-    if (needs_check(acc, needs, "task and its executor is", err) < 0)
+    if (needs_check(acc, needs, "task and its executor is", why) < 0)
         return -1;
     ASSERT(resources_subtract_all(acc->remaining, needs, NULL) == 0);
     start_task(m, acc, task, NULL);
@@ -141,7 +145,7 @@ static int launch_one(struct master *m, struct acceptance *acc,
 void launch_tasks(struct master *m, struct acceptance *acc,
                   const Mesos__V1__Offer__Operation *op)
 {
-    struct err err;
+    struct master_reply why;
 
     if (op->id) {
         struct status_spec spec = {
@@ -158,9 +162,9 @@ void launch_tasks(struct master *m, struct acceptance *acc,
     for (size_t i = 0; op->launch && i < op->launch->n_task_infos; i++) {
         const Mesos__V1__TaskInfo *task = op->launch->task_infos[i];
 
-        if (launch_one(m, acc, task, &err) < 0) {
+        if (launch_one(m, acc, task, &why) < 0) {
             struct status_spec spec = {
-                NULL, NULL, NULL, TASK(ERROR), REASON(TASK_INVALID), err.text};
+                NULL, NULL, NULL, TASK(ERROR), REASON(TASK_INVALID), why.text};
 
             refuse_task(m, acc->framework, task, &spec);
         }
@@ -228,7 +232,6 @@ static int running_executor_check(const struct mexecutor *running,
     return -1;
 }
 
-/* why: room for a text longer than struct err has. */
 static int group_check(struct master *m, struct acceptance *acc,
                        const Mesos__V1__Offer__Operation *op,
                        struct master_reply *why)
@@ -251,10 +254,8 @@ static int group_check(struct master *m, struct acceptance *acc,
         return -1;
     needs = group_needs((const Mesos__V1__TaskInfo *const *)group->tasks,
                         group->n_tasks, running ? NULL : executor);
-    if (needs_check(acc, needs, "task group and its executor are", &err) < 0) {
-        reply_set(why, 0, "%s", err.text);
+    if (needs_check(acc, needs, "task group and its executor are", why) < 0)
         return -1;
-    }
     ASSERT(resources_subtract_all(acc->remaining, needs, NULL) == 0);
     return 0;
 }
@@ -291,11 +292,6 @@ void launch_group(struct master *m, struct acceptance *acc,
 
     if (!op->launch_group)
         return;
-    if (!op->launch_group->task_group->n_tasks) {
-        /* A real master keeps a phantom executor; nothing is done here. */
-        note(m, "event=empty_task_group framework=%s", acc->framework->id);
-        return;
-    }
     if (op->id) {
         launch_refuse(m, acc->framework, op, &spec);
         return;
@@ -305,5 +301,12 @@ void launch_group(struct master *m, struct acceptance *acc,
         launch_refuse(m, acc->framework, op, &spec);
         return;
     }
-    start_group(m, acc, op->launch_group);
+    if (op->launch_group->task_group->n_tasks) {
+        start_group(m, acc, op->launch_group);
+        return;
+    }
+    /* Accepted, but no agent ever hears of this executor: it stays charged
+     * until the agent registers again or the framework is removed. */
+    note(m, "event=empty_task_group framework=%s", acc->framework->id);
+    executor_add(m, acc->agent, acc->framework, op->launch_group->executor);
 }

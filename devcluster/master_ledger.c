@@ -67,11 +67,29 @@ void ledger_offer(struct master *m, struct magent *agent, struct framework *fw,
     agent_changed(agent);
 }
 
+/* A task may have named another container_path or mode for its volume: the one
+ * of its creation counts. */
+static void restore_volume(const struct magent *agent,
+                           Mesos__V1__Resource **volume)
+{
+    for (size_t i = 0; i < resources_count(agent->total); i++) {
+        const Mesos__V1__Resource *made = resources_at(agent->total, i);
+
+        if (!resource_is_volume(made) || !resource_equal(made, *volume))
+            continue;
+        resource_free(volume);
+        *volume = resource_dup(made);
+        return;
+    }
+}
+
 static void add_free(struct magent *agent, const Mesos__V1__Resource *r)
 {
     Mesos__V1__Resource *plain = resource_dup(r);
 
     resource_allocate(plain, NULL);
+    if (resource_is_volume(plain))
+        restore_volume(agent, &plain);
     if (!resource_is_shared(plain) ||
         (!resources_contains(agent->free, plain) &&
          resources_contains(agent->total, plain)))

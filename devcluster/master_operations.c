@@ -93,6 +93,36 @@ static struct moperation *find_operation(const struct master *m,
     return op;
 }
 
+static void withhold(struct magent *agent, struct framework *fw,
+                     const Mesos__V1__Resource *freed)
+{
+    struct withheld *one = xcalloc(1, sizeof *one);
+
+    one->framework = fw;
+    one->resources = resources_new();
+    resources_add(one->resources, freed);
+    LL_APPEND(agent->withheld, one);
+}
+
+void withheld_release(struct magent *agent, const struct framework *fw,
+                      bool to_free)
+{
+    struct withheld *one, *next;
+
+    LL_FOREACH_SAFE(agent->withheld, one, next)
+    {
+        if (fw && one->framework != fw)
+            continue;
+        if (to_free) {
+            resources_add_all(agent->free, one->resources);
+            agent_changed(agent);
+        }
+        LL_DELETE(agent->withheld, one);
+        resources_destroy(&one->resources);
+        free(one);
+    }
+}
+
 /* GROW and SHRINK are done now: what they took becomes what they made. */
 static void finish_resize(struct master *m, struct magent *agent,
                           struct moperation *op)
@@ -107,11 +137,11 @@ static void finish_resize(struct master *m, struct magent *agent,
         resources_apply(agent->total, plain, NULL) < 0)
         note(m, "event=resize_mismatch agent=%s", agent->id);
     agent_count_totals(m, agent, 1);
-    /* What SHRINK frees is known to the agent but offered to nobody until the
-     * master starts again: so does a real master, and frameworks must cope. */
     for (size_t i = 0; i < resources_count(made); i++) {
         if (!plain->shrink_volume || resource_is_volume(resources_at(made, i)))
             resources_add(agent->free, resources_at(made, i));
+        else
+            withhold(agent, op->framework, resources_at(made, i));
     }
     agent_changed(agent);
 }

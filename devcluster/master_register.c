@@ -69,6 +69,7 @@ static void set_free(struct magent *agent)
     AUTO(resources) struct resources *used = agent_used(agent, NULL);
     AUTO(resources) struct resources *offered = agent_offered(agent);
     const struct moperation *op;
+    const struct withheld *held;
 
     resources_destroy(&agent->free);
     agent->free = resources_dup(agent->total);
@@ -79,6 +80,8 @@ static void set_free(struct magent *agent)
         if (op->consumed)
             subtract_plain(agent->free, op->consumed);
     }
+    LL_FOREACH(agent->withheld, held)
+    subtract_plain(agent->free, held->resources);
     agent_changed(agent);
 }
 
@@ -189,6 +192,12 @@ static void take_task(struct master *m, struct magent *agent,
     struct mtask *old = take_unreachable(fw, report->task);
     struct mtask *task = task_add(m, agent, fw, MSG_DUP(report->task));
 
+    /* What was known of it before it was unreachable still counts. */
+    for (size_t i = 0;
+         old && !report->task->n_statuses && i < old->msg->n_statuses; i++) {
+        if (old->msg->statuses[i]->has_uuid)
+            task_record_status(task, old->msg->statuses[i]);
+    }
     if (report->has_pending_uuid && task->msg->n_statuses) {
         const Mesos__V1__TaskStatus *last =
             task->msg->statuses[task->msg->n_statuses - 1];

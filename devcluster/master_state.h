@@ -96,6 +96,14 @@ struct moperation {
     struct moperation *prev, *next;
 };
 
+/* Freed by SHRINK_VOLUME, and kept from all offers until its framework is
+ * removed or the master starts again: so does a real master. */
+struct withheld {
+    struct framework *framework;
+    struct resources *resources; /* free form */
+    struct withheld *next;
+};
+
 struct magent {
     char *id;
     char *ip;
@@ -115,6 +123,7 @@ struct magent {
     struct moffer *offers;
     struct moperation *operations;
     struct offer_filter *filters;
+    struct withheld *withheld;
     UT_hash_handle hh; /* in master->agents, by id */
 };
 
@@ -366,6 +375,9 @@ struct moperation *operation_start(struct master *m, struct framework *fw,
 void operation_update(struct master *m, struct magent *agent,
                       const Reeve__Devcluster__ToMaster__OperationUpdate *u);
 void operation_remove(struct master *m, struct moperation *op);
+/* fw NULL: of all frameworks; to_free: the agent stays. */
+void withheld_release(struct magent *agent, const struct framework *fw,
+                      bool to_free);
 void call_acknowledge_operation(struct master *m, struct framework *fw,
                                 const Mesos__V1__Scheduler__Call *call);
 /* Syntax check and upgrade of everything in a copy of an operation, and

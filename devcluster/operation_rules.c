@@ -171,7 +171,8 @@ static int list_check(struct list list, struct err *err)
     }
     if (!list.count)
         return err_set(err, ERR_INVALID,
-                       "The resources have multiple resource providers: ");
+                       "Invalid resources: The resources have multiple "
+                       "resource providers: ");
     return 0;
 }
 

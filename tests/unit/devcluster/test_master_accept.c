@@ -182,7 +182,8 @@ static const struct {
      "Operation attempted with invalid resources: Resource 'cpus" BODY
      ":0' is invalid: Invalid scalar resource: value <= 0"},
     {"reserve nothing", RESERVE(""),
-     "The resources have multiple resource providers: " AGENT},
+     "Invalid resources: The resources have multiple resource "
+     "providers: " AGENT},
     {"unreserve what is not reserved",
      UNRESERVE(SCALAR("cpus", "0.1", "," DYN)),
      OFFERED " does not contain cpus" BODY ":0.1"},
