@@ -20,7 +20,7 @@ int cmd_version(struct cli *cli)
 
 int cmd_validate(struct cli *cli)
 {
-    Reeve__ServiceSpec *spec = load_spec(cli->args[0], environ);
+    Reeve__ServiceSpec *spec = load_spec(cli->args[0], environ, LOAD_FOR_ANY);
 
     if (!spec)
         return EXIT_BAD_INPUT;

@@ -683,7 +683,10 @@ static int run(struct up *up)
 
     if (code != EXIT_OK)
         return code;
-    up->spec = load_spec(up->cli->args[0], environ);
+    up->spec = load_spec(up->cli->args[0], environ,
+                         *options_str(up->cli->options, "master")
+                             ? LOAD_FOR_CLUSTER
+                             : LOAD_FOR_DEVCLUSTER);
     if (!up->spec)
         return EXIT_BAD_INPUT;
     read_options(up);

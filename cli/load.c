@@ -21,7 +21,25 @@ static size_t print_all(char **texts, size_t n)
     return n;
 }
 
-Reeve__ServiceSpec *load_spec(const char *path, char **env)
+/* Texts that are errors; the others are printed as warnings. */
+static size_t check_where(const Reeve__ServiceSpec *spec, enum load_where where)
+{
+    char *texts[MAX_TEXTS];
+    size_t n = where == LOAD_FOR_CLUSTER
+                   ? 0
+                   : spec_unsupported_by_devcluster(spec, texts, MAX_TEXTS);
+
+    if (where == LOAD_FOR_DEVCLUSTER)
+        return print_all(texts, n);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(stderr, "warning: %s\n", texts[i]);
+        free(texts[i]);
+    }
+    return 0;
+}
+
+Reeve__ServiceSpec *load_spec(const char *path, char **env,
+                              enum load_where where)
 {
     struct err err = {0};
     char *texts[MAX_TEXTS];
@@ -38,6 +56,7 @@ Reeve__ServiceSpec *load_spec(const char *path, char **env)
     /* What would be refused even as a first installation. */
     n += print_all(texts,
                    spec_check_change(NULL, spec, texts, MAX_TEXTS, &is_fatal));
+    n += check_where(spec, where);
     if (n == 0)
         return spec;
     reeve__service_spec__free_unpacked(spec, NULL);

@@ -5,8 +5,15 @@
 
 #include "lib/spec/spec.h"
 
-/* NULL when it is not valid, or asks for what the suite does not do yet; free
- * with reeve__service_spec__free_unpacked. */
-Reeve__ServiceSpec *load_spec(const char *path, char **env);
+enum load_where {
+    LOAD_FOR_ANY,        /* what only real agents can do is a warning */
+    LOAD_FOR_DEVCLUSTER, /* ... an error */
+    LOAD_FOR_CLUSTER,    /* ... fine */
+};
+
+/* NULL when it is not valid, or asks for what cannot be done there; free with
+ * reeve__service_spec__free_unpacked. */
+Reeve__ServiceSpec *load_spec(const char *path, char **env,
+                              enum load_where where);
 
 #endif

@@ -11,8 +11,13 @@
 
 #include "lib/spec/spec.h"
 
-/* At most `max` malloc'd texts into out[] ("pods.hello: image is not supported
- * yet"); returns how many. */
+/* What no suite runs: at most `max` malloc'd texts into out[] ("pods.hello:
+ * configs is not supported yet"); returns how many. */
 size_t spec_unsupported(const Reeve__ServiceSpec *spec, char **out, size_t max);
+
+/* What needs agents of a real cluster: the devcluster's start plain processes
+ * of this machine. */
+size_t spec_unsupported_by_devcluster(const Reeve__ServiceSpec *spec,
+                                      char **out, size_t max);
 
 #endif
