@@ -36,7 +36,13 @@ struct held {
     struct held *next;
 };
 
-enum agent_mode { MODE_UP, MODE_PARTITIONED, MODE_HUNG, MODE_KILLED };
+enum agent_mode {
+    MODE_UP,
+    MODE_PARTITIONED,
+    MODE_HUNG,
+    MODE_KILLED,
+    MODE_LEFT, /* unregistered, or told to shut down */
+};
 
 struct member {
     struct cluster *cluster;
@@ -62,7 +68,8 @@ struct cluster {
     bool flushing;
 };
 
-static const char *const mode_names[] = {"up", "partitioned", "hung", "killed"};
+static const char *const mode_names[] = {"up", "partitioned", "hung", "killed",
+                                         "left"};
 
 struct master *cluster_master(struct cluster *c)
 {
@@ -91,6 +98,14 @@ static void hold(struct member *member, const ProtobufCMessage *message,
     LL_APPEND(member->held, held);
 }
 
+static void hand_over(struct member *member,
+                      const Reeve__Devcluster__ToAgent *message)
+{
+    if (message->shutdown)
+        member->mode = MODE_LEFT;
+    agent_receive(member->agent, message);
+}
+
 static void deliver_to_agent(struct cluster *c, const struct master_out *out)
 {
     struct member *member = member_of_link(c, out->to);
@@ -100,7 +115,7 @@ static void deliver_to_agent(struct cluster *c, const struct master_out *out)
     if (member->mode == MODE_HUNG)
         hold(member, out->message, true);
     else
-        agent_receive(member->agent, (const void *)out->message);
+        hand_over(member, (const void *)out->message);
 }
 
 static void on_agent_message(void *self, struct agent *agent UNUSED,
@@ -226,6 +241,14 @@ static void member_disconnect(struct member *member)
     cluster_flush(c);
 }
 
+static void member_reconnect(struct member *member)
+{
+    agent_disconnect(member->agent);
+    member_disconnect(member);
+    member->mode = MODE_UP;
+    member_connect(member);
+}
+
 static int member_start(struct member *member, struct err *err)
 {
     struct cluster *c = member->cluster;
@@ -301,7 +324,7 @@ static void resume_hung(struct member *member)
     LL_FOREACH_SAFE(list, held, next)
     {
         if (held->to_agent)
-            agent_receive(member->agent, (const void *)held->message);
+            hand_over(member, (const void *)held->message);
         else
             on_agent_message(member, member->agent,
                              (const void *)held->message);
@@ -309,8 +332,9 @@ static void resume_hung(struct member *member)
         free(held);
     }
     /* While it hung the master may have given it up: it says who it is. */
-    if (!member->link)
-        member_connect(member);
+    if (member->mode == MODE_UP &&
+        !master_link_registered(member->cluster->master, member->link))
+        member_reconnect(member);
 }
 
 static int member_return(struct member *member, struct err *err)
@@ -328,8 +352,8 @@ static int member_return(struct member *member, struct err *err)
         member_connect(member);
         break;
     case MODE_PARTITIONED:
-        member->mode = MODE_UP;
-        member_connect(member);
+    case MODE_LEFT:
+        member_reconnect(member);
         break;
     }
     cluster_flush(member->cluster);
@@ -348,6 +372,7 @@ static int member_cut(struct member *member, enum cluster_fault fault,
     }
     if (fault == CLUSTER_UNREGISTER) {
         agent_unregister(member->agent);
+        member->mode = MODE_LEFT;
         return 0;
     }
     agent_disconnect(member->agent);

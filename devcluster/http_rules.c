@@ -37,10 +37,14 @@ static ProtobufCMessage *decode_json(const struct http_given *given,
                               JSON_REJECT_DUPLICATES, &why);
 
     if (!json) {
+        /* What is left of the body from there on. */
         refuse(refusal, 400,
                "Failed to parse body into JSON: syntax error at line %d near: "
                "%s",
-               why.line, why.text);
+               why.line,
+               why.position > 0 && (size_t)why.position < given->body_len
+                   ? given->body + why.position
+                   : "");
         return NULL;
     }
     message = wire_from_json(type, json, &err);

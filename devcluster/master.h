@@ -137,6 +137,8 @@ json_t *master_json_metrics(const struct master *master);
 
 /* ---- asking ------------------------------------------------------------- */
 const char *master_id(const struct master *master);
+/* Did the agent behind this link register, and is it still registered? */
+bool master_link_registered(const struct master *master, uint64_t link);
 /* Registered and linked agents. */
 size_t master_agents_active(const struct master *master);
 /* What the registry file should hold; a new message. */

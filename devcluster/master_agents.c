@@ -28,6 +28,13 @@ void master_agent_link(struct master *m, uint64_t link, const char *ip)
     HASH_ADD(hh, m->links, link, sizeof made->link, made);
 }
 
+bool master_link_registered(const struct master *m, uint64_t link)
+{
+    const struct agent_link *found = find_link(m, link);
+
+    return found && found->agent && found->agent->link == link;
+}
+
 void agent_offers_withdraw(struct master *m, struct magent *agent)
 {
     struct moffer *offer, *next;
