@@ -28,12 +28,14 @@
 #include "services/offer-broker/status.h"
 #include "services/offer-broker/writes.h"
 
-#define HOLD_MS        2000   /* an offer that nobody needs at once */
-#define HOLD_PART_MS   6000   /* a part of what a waiting pod needs */
-#define IDLE_REFUSE_S  3600.0 /* nothing to do: come back when revived */
-#define REST_REFUSE_S  1.0    /* what an ACCEPT leaves over */
+#define HOLD_MS       2000   /* an offer that nobody needs at once */
+#define HOLD_PART_MS  6000   /* a part of what a waiting pod needs */
+#define IDLE_REFUSE_S 3600.0 /* nothing to do: come back when revived */
+#define REST_REFUSE_S                                                          \
+    0.0 /* what an ACCEPT leaves over: the next step is near */
 #define RETRY_MS       200    /* a demand whose transaction met a conflict */
 #define MAX_TASKS      500    /* in one transaction */
+#define SOON_MS        5000   /* a demand whose back-off ends by then counts */
 #define SOON_DOWN_MS   600000 /* no new pod on an agent about to go down */
 #define MAX_REASON_LEN 4000
 
@@ -61,6 +63,7 @@ struct launches {
     size_t count;
     struct quiet *quiet;
     struct quiet *unmet; /* demands that no held offer fitted; until unused */
+    bool any_agent;      /* some waiting demand could go to any agent */
 };
 
 /* What is being put together for one agent in one pass. */
@@ -515,6 +518,23 @@ static const char *volume_of(const Reeve__PodRecord *record)
     return NULL;
 }
 
+/* Did an operator give up the agent of its tasks? */
+static bool is_gone(const struct attempt *a)
+{
+    const struct demand_view *view = a->view;
+
+    for (size_t i = 0; i < view->demand->n_tasks; i++) {
+        AUTO_FREE char *name = spec_task_name(
+            view->pod->type, view->demand->pod_index, view->demand->tasks[i]);
+        struct fact_task task;
+
+        if (facts_task(a->pass->session->facts, name, &task) && task.status &&
+            task.status->state == MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR)
+            return true;
+    }
+    return false;
+}
+
 static void explain(struct attempt *a)
 {
     const Reeve__PodRecord *record = a->view->record;
@@ -529,6 +549,12 @@ static void explain(struct attempt *a)
     else if (a->tried > 1)
         snprintf(summary, sizeof(summary), "none of %zu agents fits; %s",
                  a->tried, a->first_reason);
+    else if (!a->is_fresh && volume && is_gone(a))
+        snprintf(summary, sizeof(summary),
+                 "volume %s of %s is lost: its agent %s (%s) was marked gone; "
+                 "replace the pod",
+                 volume, a->view->instance, str_or_empty(record->agent_id),
+                 str_or_empty(record->hostname));
     else if (!a->is_fresh && volume)
         snprintf(summary, sizeof(summary),
                  "volume %s of %s is on agent %s (%s), which does not offer it",
@@ -572,6 +598,14 @@ static void note_unmet(struct pass *p, const struct demand_view *view)
     flow_new_work(&p->session->flow);
 }
 
+/* Nothing that surely exists ties the pod to an agent. */
+static bool is_fresh(const struct demand_view *view)
+{
+    return view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT ||
+           !view->record || view->record->n_resources == 0 ||
+           (evaluate_is_unconfirmed(view->record) && !view->sibling);
+}
+
 static void try_demand(struct pass *p, struct demand_view *view)
 {
     struct attempt a = {.pass = p, .view = view};
@@ -579,9 +613,7 @@ static void try_demand(struct pass *p, struct demand_view *view)
 
     if (quiet && quiet->until_ms > p->now_ms)
         return;
-    a.is_fresh = view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT ||
-                 !view->record || view->record->n_resources == 0 ||
-                 (evaluate_is_unconfirmed(view->record) && !view->sibling);
+    a.is_fresh = is_fresh(view);
     a.rules = placement_parse(str_or_empty(view->pod->placement), NULL);
     a.sets = xcalloc(view->demand->n_tasks, sizeof(*a.sets));
     for (size_t i = 0; i < view->demand->n_tasks; i++)
@@ -753,7 +785,11 @@ void launches_try(struct launches *owner, struct demand_view *views,
     if (count > 0)
         facts_each_task(s->facts, collect_placed, &p);
     collect_under_way(&p);
+    owner->any_agent = false;
     for (size_t i = 0; i < count; i++) {
+        owner->any_agent |=
+            is_fresh(&views[i]) &&
+            demand_needs_offers(&views[i], p.now_wall_ms, SOON_MS);
         if (views[i].state == DEMAND_READY)
             try_demand(&p, &views[i]);
         else
@@ -773,33 +809,43 @@ void launches_try(struct launches *owner, struct demand_view *views,
 struct declining {
     const char **ids;
     size_t count;
+    bool needed; /* those that show a part of a waiting pod, or the others */
     int64_t now_ms;
 };
 
 static void decline_old(void *self, const struct offer *offer)
 {
     struct declining *d = self;
-
     int64_t hold_ms = offer->is_needed ? HOLD_PART_MS : HOLD_MS;
 
-    if (offer->is_taken || d->now_ms - offer->received_ms < hold_ms)
+    if (offer->is_taken || offer->is_needed != d->needed ||
+        d->now_ms - offer->received_ms < hold_ms)
         return;
     d->ids = xrealloc(d->ids, (d->count + 1) * sizeof(*d->ids));
     d->ids[d->count++] = offer->id;
 }
 
-void launches_decline(struct launches *owner, bool has_work)
+static void decline(struct session *s, bool needed, double refuse_s)
 {
-    struct session *s = owner->session;
-    struct declining d = {.now_ms = clock_mono_ms()};
+    struct declining d = {.needed = needed, .now_ms = clock_mono_ms()};
 
     offer_book_each(s->offers, decline_old, &d);
-    outbox_decline(s, d.ids, d.count,
-                   has_work ? s->broker->refuse_s : IDLE_REFUSE_S);
+    outbox_decline(s, d.ids, d.count, refuse_s);
     for (size_t i = 0; i < d.count; i++) {
         AUTO_FREE char *id = xstrdup(d.ids[i]);
 
         offer_book_drop(s->offers, id);
     }
     free(d.ids);
+}
+
+/* Where only pods wait that are tied to their agents, the other agents' offers
+ * go back for long: what they wait for is offered in spite of that filter. */
+void launches_decline(struct launches *owner, bool has_work)
+{
+    struct session *s = owner->session;
+    double short_s = s->broker->refuse_s;
+
+    decline(s, true, has_work ? short_s : IDLE_REFUSE_S);
+    decline(s, false, has_work && owner->any_agent ? short_s : IDLE_REFUSE_S);
 }
