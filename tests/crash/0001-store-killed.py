@@ -49,6 +49,7 @@ def random_kills():
         b.wait_redis()
         wrong = b.mirror_differs()
         check("Redis is an exact mirror", not wrong, wrong)
+        b.kill(signal.SIGTERM)
 
 
 def crash_points():

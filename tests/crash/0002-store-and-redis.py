@@ -78,6 +78,7 @@ def trouble_under_load():
                      lambda: b.health("redis").get("ok"))
         same_in_the_end(b, writers, f"Redis in trouble, seed {SEED}")
         check("the store ran all the time", b.process.poll() is None)
+        b.kill(signal.SIGTERM)
 
 
 def log_lost():

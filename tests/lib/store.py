@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 
-from suite import BIN, FOLDER, SLOW, TOOLS, wait_for
+from suite import BIN, FOLDER, SLOW, TOOLS, check, wait_for
 
 
 class Redis:
@@ -186,6 +186,8 @@ class Bench:
         self.process.send_signal(number)
         code = self.process.wait(timeout=20 * SLOW)
         self.process = None
+        if number == signal.SIGTERM:
+            check("a clean stop ends with 0", code == 0, self.log()[-2000:])
         return code
 
     def died(self, timeout=20):

@@ -48,7 +48,7 @@ static int dump(int argc, char **argv)
 {
     Reeve__SnapshotRequest request = REEVE__SNAPSHOT_REQUEST__INIT;
     request.prefix = argc > 0 ? argv[0] : (char *)(uintptr_t) "";
-    Reeve__SnapshotReply *reply = (Reeve__SnapshotReply *)ask(
+    AUTO_MESSAGE Reeve__SnapshotReply *reply = (Reeve__SnapshotReply *)ask(
         "store.snapshot", &request.base, &reeve__snapshot_reply__descriptor);
     printf("lineage %s\nrevision %" PRIu64 "\n", reply->lineage,
            reply->revision);
@@ -107,7 +107,7 @@ static int put(int argc, char **argv)
         txn.has_epoch = 1;
         txn.epoch = strtoull(argv[3], NULL, 10);
     }
-    Reeve__TxnReply *reply = (Reeve__TxnReply *)ask(
+    AUTO_MESSAGE Reeve__TxnReply *reply = (Reeve__TxnReply *)ask(
         "store.txn", &txn.base, &reeve__txn_reply__descriptor);
     printf("revision %" PRIu64 "\n", reply->revision);
     return 0;
@@ -123,7 +123,7 @@ static int lease(int argc, char **argv)
     request.has_epoch = request.has_ttl_ms = 1;
     request.epoch = strtoull(argv[2], NULL, 10);
     request.ttl_ms = (uint32_t)strtoul(argv[3], NULL, 10);
-    Reeve__LeaseReply *reply = (Reeve__LeaseReply *)ask(
+    AUTO_MESSAGE Reeve__LeaseReply *reply = (Reeve__LeaseReply *)ask(
         "store.lease", &request.base, &reeve__lease_reply__descriptor);
     printf("epoch %" PRIu64 "\n", reply->epoch);
     return 0;
