@@ -332,6 +332,29 @@ static void on_acknowledge(struct agent_core *core,
     }
 }
 
+/* Nobody heard what was said while the framework was away: it is said again,
+ * from now on at the shortest interval. */
+static void on_framework_subscribed(
+    struct agent_core *core,
+    const Reeve__Devcluster__ToAgent__FrameworkSubscribed *message,
+    struct agent_now now)
+{
+    const char *id = message->framework ? ID_OF(message->framework->id) : "";
+    struct agent_exec *exec;
+    struct agent_task *task;
+    DL_FOREACH(core->execs, exec)
+    {
+        if (!str_eq(exec->framework_id, id))
+            continue;
+        DL_FOREACH(exec->tasks, task)
+        {
+            task->resend_after_ms = core->config.status_resend_ms;
+            agent_task_send_first(core, task, now);
+        }
+    }
+    agent_ops_send_all(core, now);
+}
+
 /* Messages that only a registered agent heeds. */
 static void dispatch(struct agent_core *core,
                      const Reeve__Devcluster__ToAgent *message,
@@ -357,6 +380,8 @@ static void dispatch(struct agent_core *core,
         agent_ops_apply(core, message->apply_operation, now);
     if (message->acknowledge_operation)
         agent_ops_acknowledge(core, message->acknowledge_operation);
+    if (message->framework_subscribed)
+        on_framework_subscribed(core, message->framework_subscribed, now);
 }
 
 static void save_all(struct agent_core *core, struct agent_now now)

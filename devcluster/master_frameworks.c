@@ -172,6 +172,16 @@ static void offers_discard(struct master *m, struct framework *fw, bool rescind)
     offer_withdraw(m, offer, rescind);
 }
 
+static bool concerns(const struct magent *agent, const struct framework *fw)
+{
+    const struct mtask *task;
+    const struct moperation *op;
+
+    DL_SEARCH_SCALAR(agent->tasks, task, framework, fw);
+    DL_SEARCH_SCALAR(agent->operations, op, framework, fw);
+    return task || op;
+}
+
 /* Agents with tasks of this framework repeat what is pending. */
 static void tell_agents(struct master *m, const struct framework *fw)
 {
@@ -180,10 +190,8 @@ static void tell_agents(struct master *m, const struct framework *fw)
     HASH_ITER(hh, m->agents, agent, next)
     {
         Reeve__Devcluster__ToAgent *msg;
-        const struct mtask *task;
 
-        DL_SEARCH_SCALAR(agent->tasks, task, framework, fw);
-        if (!task || !agent->link)
+        if (!agent->link || !concerns(agent, fw))
             continue;
         msg = MSG_NEW(reeve__devcluster__to_agent);
         msg->framework_subscribed =
