@@ -437,7 +437,7 @@ static void fill_next(struct redis_mirror *m)
         fill_mark(m);
         break;
     case FILL_CLEAR:
-        strcpy(m->cursor, "0");
+        snprintf(m->cursor, sizeof m->cursor, "0");
         fill_clear(m, NULL);
         break;
     case FILL_ITEMS:
