@@ -117,8 +117,9 @@ void snapshot_remove_before(const char *dir, uint64_t seq)
 struct snapshot_job {
     struct snapshot_plan plan;
     pthread_t thread;
+    bool is_joined;
     int fd;
-    /* Written by the thread before it signals fd. */
+    /* Written by the thread; read after it was joined. */
     int result;
     uint64_t bytes;
     struct err err;
@@ -149,9 +150,17 @@ int snapshot_job_fd(const struct snapshot_job *job)
     return job->fd;
 }
 
+static void join(struct snapshot_job *job)
+{
+    if (!job->is_joined)
+        pthread_join(job->thread, NULL);
+    job->is_joined = true;
+}
+
 int snapshot_job_result(struct snapshot_job *job, uint64_t *bytes,
                         struct err *err)
 {
+    join(job);
     *bytes = job->bytes;
     if (job->result < 0 && err)
         *err = job->err;
@@ -162,7 +171,7 @@ void snapshot_job_destroy(struct snapshot_job **job)
 {
     if (!*job)
         return;
-    pthread_join((*job)->thread, NULL);
+    join(*job);
     close((*job)->fd);
     free(*job);
     *job = NULL;
