@@ -43,6 +43,7 @@ struct janitor {
     struct known *known;
     struct quarantined *quarantine;
     struct swept *swept;
+    size_t n_abandoned; /* entries learnt as given up, at most */
 };
 
 struct janitor *janitor_new(void)
@@ -132,6 +133,7 @@ static void learn_pod(void *self, const struct fact *fact)
 
     for (size_t i = 0; i < pod->n_resources; i++)
         learn_entry(j, fact->id, pod->resources[i], false);
+    j->n_abandoned += pod->n_abandoned;
     for (size_t i = 0; i < pod->n_abandoned; i++)
         learn_entry(j, fact->id, pod->abandoned[i], true);
 }
@@ -140,6 +142,7 @@ void janitor_learn(struct janitor *j, const struct facts *facts,
                    const char *framework_id)
 {
     forget_known(j);
+    j->n_abandoned = 0;
     free(j->framework_id);
     j->framework_id = xstrdup(framework_id);
     facts_each_pod(facts, learn_pod, j);
@@ -207,6 +210,11 @@ void janitor_inspect(struct janitor *j, const char *agent_id,
         if (known)
             drop_quarantined(j, q);
     }
+}
+
+bool janitor_has_abandoned(const struct janitor *j)
+{
+    return j->n_abandoned > 0;
 }
 
 size_t janitor_quarantined(const struct janitor *j)

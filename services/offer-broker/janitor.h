@@ -8,6 +8,7 @@
 #ifndef REEVE_OFFER_BROKER_JANITOR_H
 #define REEVE_OFFER_BROKER_JANITOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,8 @@ enum janitor_class janitor_classify(const struct janitor *janitor,
  * there before that are known now). */
 void janitor_inspect(struct janitor *janitor, const char *agent_id,
                      const struct resources *resources);
+/* Does any record name something as given up? */
+bool janitor_has_abandoned(const struct janitor *janitor);
 size_t janitor_quarantined(const struct janitor *janitor);
 /* "resource 1234 (volume 5678) on agent …", at most max lines; malloc'd. */
 char *janitor_report(const struct janitor *janitor, size_t max);

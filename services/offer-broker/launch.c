@@ -19,69 +19,17 @@
 #include "lib/base/base.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/spec/placement.h"
 #include "lib/spec/spec.h"
-#include "services/offer-broker/evaluate.h"
+#include "services/offer-broker/launch_internal.h"
 #include "services/offer-broker/pb.h"
-#include "services/offer-broker/place.h"
-#include "services/offer-broker/session.h"
 #include "services/offer-broker/status.h"
-#include "services/offer-broker/writes.h"
 
 #define HOLD_MS       2000   /* an offer that nobody needs at once */
 #define HOLD_PART_MS  6000   /* a part of what a waiting pod needs */
 #define IDLE_REFUSE_S 3600.0 /* nothing to do: come back when revived */
-#define REST_REFUSE_S                                                          \
-    0.0 /* what an ACCEPT leaves over: the next step is near */
-#define RETRY_MS       200    /* a demand whose transaction met a conflict */
-#define MAX_TASKS      500    /* in one transaction */
-#define SOON_MS        5000   /* a demand whose back-off ends by then counts */
-#define SOON_DOWN_MS   600000 /* no new pod on an agent about to go down */
-#define MAX_REASON_LEN 4000
-
-/* One transaction under way, and what follows it. */
-struct launch {
-    struct launches *owner;
-    struct writes *writes;
-    Mesos__V1__Scheduler__Call *accept;
-    struct built **built; /* one per demand: their places count already */
-    char **demand_ids;
-    size_t n_demands;
-    struct launch *prev, *next;
-};
-
-/* A demand to be left alone for a moment. */
-struct quiet {
-    char *demand_id;
-    int64_t until_ms;
-    UT_hash_handle hh;
-};
-
-struct launches {
-    struct session *session;
-    struct launch *under_way;
-    size_t count;
-    struct quiet *quiet;
-    struct quiet *unmet; /* demands that no held offer fitted; until unused */
-    bool any_agent;      /* some waiting demand could go to any agent */
-};
-
-/* What is being put together for one agent in one pass. */
-struct batch {
-    struct launch *launch; /* NULL: nothing for this agent */
-    size_t n_tasks;
-};
-
-struct pass {
-    struct launches *owner;
-    struct session *session;
-    struct agent_pool *pools;
-    struct batch *batches; /* one per pool */
-    size_t n_pools;
-    struct placed *placed; /* borrowed texts */
-    size_t n_placed;
-    int64_t now_ms, now_wall_ms;
-};
+#define REST_REFUSE_S 0.0    /* the next step often follows at once */
+#define RETRY_MS      200    /* a demand whose transaction met a conflict */
+#define SOON_MS       5000   /* a back-off that ends by then counts as work */
 
 /* ---- life --------------------------------------------------------- */
 struct launches *launches_new(struct session *session)
@@ -170,50 +118,20 @@ static void set_quiet(struct quiet **table, const char *demand_id,
 }
 
 /* ---- who has a place ---------------------------------------------- */
-static void add_placed(struct pass *p, const Reeve__TaskRecord *task)
-{
-    p->placed = xrealloc(p->placed, (p->n_placed + 1) * sizeof(*p->placed));
-    p->placed[p->n_placed++] =
-        (struct placed){.pod_type = task->pod_type,
-                        .pod_index = task->pod_index,
-                        .hostname = task->hostname,
-                        .agent_id = task->agent_id,
-                        .region = task->region,
-                        .zone = task->zone,
-                        .attributes = task->offer_attributes,
-                        .n_attributes = task->n_offer_attributes};
-}
-
-/* The first task of a pod stands for the instance; records without a pod
- * record (its reservations given back) have no place any more. */
+/* Records without a pod record (its reservations given back) have no place any
+ * more. */
 static void collect_placed(void *self, const struct fact_task *task)
 {
     struct pass *p = self;
     AUTO_FREE char *instance = spec_pod_instance(
         str_or_empty(task->info->pod_type), task->info->pod_index);
-    size_t last = p->n_placed;
 
-    if (task->info->permanently_failed ||
-        !facts_pod(p->session->facts, instance, NULL))
-        return;
-    while (last-- > 0)
-        if (p->placed[last].pod_index == task->info->pod_index &&
-            str_eq(p->placed[last].pod_type, task->info->pod_type))
-            return;
-    add_placed(p, task->info);
+    if (!task->info->permanently_failed &&
+        facts_pod(p->session->facts, instance, NULL))
+        places_add(p->places, task->info);
 }
 
-/* A launch that the facts do not know yet: its place counts already, and its
- * former one not any more. */
-static void move_placed(struct pass *p, const Reeve__TaskRecord *task)
-{
-    for (size_t i = 0; i < p->n_placed; i++)
-        if (str_eq(p->placed[i].pod_type, task->pod_type) &&
-            p->placed[i].pod_index == task->pod_index)
-            p->placed[i].pod_type = "";
-    add_placed(p, task);
-}
-
+/* Launches that the facts do not know yet count already. */
 static void collect_under_way(struct pass *p)
 {
     const struct launch *launch;
@@ -221,100 +139,8 @@ static void collect_under_way(struct pass *p)
     DL_FOREACH(p->owner->under_way, launch)
     {
         for (size_t i = 0; i < launch->n_demands; i++)
-            move_placed(p, launch->built[i]->tasks[0]);
+            places_move(p->places, launch->built[i]->tasks[0]);
     }
-}
-
-/* ---- one demand on one agent -------------------------------------- */
-struct attempt {
-    struct pass *pass;
-    struct demand_view *view;
-    struct placement_rules *rules;
-    const char **sets;
-    bool is_fresh; /* nothing of the pod exists for sure */
-    struct buf reasons;
-    char first_reason[300];
-    size_t tried;
-};
-
-static bool goes_down_soon(const struct pass *p, const Mesos__V1__Offer *offer)
-{
-    return offer->unavailability &&
-           offer->unavailability->start->nanoseconds / 1000000 <=
-               p->now_wall_ms + SOON_DOWN_MS;
-}
-
-static bool admits(const struct attempt *a, const struct agent_pool *pool,
-                   struct buf *why)
-{
-    const struct place_in in = {.rules = a->rules,
-                                .offer = pool->offer,
-                                .pod_type = a->view->pod->type,
-                                .pod_index = a->view->demand->pod_index,
-                                .placed = a->pass->placed,
-                                .n_placed = a->pass->n_placed};
-
-    if (!a->is_fresh)
-        return true; /* its volumes are where they are */
-    if (goes_down_soon(a->pass, pool->offer)) {
-        buf_add_str(why, "the agent is about to go down for maintenance");
-        return false;
-    }
-    return place_admits(&in, why);
-}
-
-static struct eval_in eval_in_of(const struct attempt *a)
-{
-    const struct session *s = a->pass->session;
-    const struct demand_view *view = a->view;
-    const Reeve__ServiceSpec *spec = session_spec(s);
-
-    return (struct eval_in){
-        .pod = view->pod,
-        .pod_instance = view->instance,
-        .sets = a->sets,
-        .n_sets = view->demand->n_tasks,
-        .record = view->record,
-        .is_replace =
-            view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT,
-        .has_executor = view->sibling != NULL,
-        .overhead = s->broker->overhead,
-        .framework_id = s->framework_id,
-        .role = spec->role,
-        .principal = spec->principal,
-        .ids = &s->broker->ids,
-    };
-}
-
-static void add_reason(struct attempt *a, const struct agent_pool *pool,
-                       const char *why)
-{
-    if (a->tried++ == 0)
-        snprintf(a->first_reason, sizeof(a->first_reason), "%s: %s",
-                 pool->hostname, why);
-    if (a->reasons.len < MAX_REASON_LEN)
-        buf_addf(&a->reasons, "%s: %s\n", pool->hostname, why);
-}
-
-static struct match *try_pool(struct attempt *a, size_t at)
-{
-    struct agent_pool *pool = &a->pass->pools[at];
-    const struct eval_in in = eval_in_of(a);
-    AUTO_BUF struct buf why = {0};
-    struct match *match;
-
-    if (a->view->sibling && !str_eq(a->view->sibling->agent_id, pool->agent_id))
-        return NULL;
-    if (a->pass->batches[at].n_tasks + a->view->demand->n_tasks > MAX_TASKS)
-        return NULL;
-    if (!admits(a, pool, &why)) {
-        add_reason(a, pool, buf_text(&why));
-        return NULL;
-    }
-    match = evaluate(&in, &pool->resources, &why);
-    if (!match)
-        add_reason(a, pool, buf_text(&why));
-    return match;
 }
 
 /* ---- collecting a launch ------------------------------------------ */
@@ -405,16 +231,16 @@ static void move_operations(struct launch *launch, struct match *match,
     built->launch = NULL;
 }
 
-static void accept_match(struct attempt *a, size_t at, struct match *match)
+void launch_accept(struct pass *p, size_t at, const struct demand_view *view,
+                   struct match *match)
 {
-    struct pass *p = a->pass;
     struct agent_pool *pool = &p->pools[at];
     struct launch *launch = launch_for(p, at);
     AUTO_MESSAGE Mesos__V1__ExecutorInfo *executor = NULL;
     struct built *built;
-    struct build_in in = {.spec = a->view->config->spec,
-                          .pod = a->view->pod,
-                          .demand = a->view->demand,
+    struct build_in in = {.spec = view->config->spec,
+                          .pod = view->pod,
+                          .demand = view->demand,
                           .config = &p->session->broker->build,
                           .framework_id = p->session->framework_id,
                           .offer = pool->offer,
@@ -422,172 +248,23 @@ static void accept_match(struct attempt *a, size_t at, struct match *match)
                           .ids = &p->session->broker->ids,
                           .now_wall_ms = p->now_wall_ms};
 
-    if (a->view->sibling)
+    if (view->sibling)
         executor = WIRE_DECODE(mesos__v1__executor_info,
-                               a->view->sibling->executor_info.data,
-                               a->view->sibling->executor_info.len, NULL);
+                               view->sibling->executor_info.data,
+                               view->sibling->executor_info.len, NULL);
     in.executor = executor;
     pb_str(&match->pod->agent_id, pool->agent_id);
     pb_str(&match->pod->hostname, pool->hostname);
     PB_SET(match->pod, changed_wall_ms, p->now_wall_ms);
     built = task_build(&in);
     write_tasks(launch, p, built);
-    write_launch(launch, p, a->view, match->pod);
+    write_launch(launch, p, view, match->pod);
     move_operations(launch, match, built);
-    add_built(launch, a->view->demand->id, built);
+    add_built(launch, view->demand->id, built);
     p->batches[at].n_tasks += built->n_tasks;
     p->session->counts.launches++;
-    move_placed(p, built->tasks[0]);
-    set_quiet(&p->owner->quiet, a->view->demand->id, INT64_MAX);
-}
-
-/* ---- one demand --------------------------------------------------- */
-/* How many pods of the type an agent has: new ones go where there are few. */
-static size_t crowd(const struct attempt *a, const struct agent_pool *pool)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < a->pass->n_placed; i++)
-        if (str_eq(a->pass->placed[i].agent_id, pool->agent_id) &&
-            str_eq(a->pass->placed[i].pod_type, a->view->pod->type))
-            count++;
-    return count;
-}
-
-struct candidate {
-    size_t at;
-    size_t shown; /* parts of the pod that the agent has */
-    size_t crowd;
-};
-
-static int compare(const void *x, const void *y)
-{
-    const struct candidate *a = x, *b = y;
-
-    if (a->shown != b->shown)
-        return a->shown > b->shown ? -1 : 1;
-    if (a->crowd != b->crowd)
-        return a->crowd < b->crowd ? -1 : 1;
-    return a->at < b->at ? -1 : 1;
-}
-
-static bool is_sibling_there(const struct attempt *a,
-                             const struct agent_pool *pool)
-{
-    return a->view->sibling &&
-           str_eq(a->view->sibling->agent_id, pool->agent_id);
-}
-
-/* Worth keeping for a moment: the rest may come in another offer. */
-static void need_pool(struct pass *p, size_t at)
-{
-    for (size_t i = 0; i < p->pools[at].n_offer_ids; i++)
-        offer_book_need(p->session->offers, p->pools[at].offer_ids[i]);
-}
-
-static struct candidate *candidates_of(struct attempt *a, size_t *count)
-{
-    struct pass *p = a->pass;
-    bool is_replace =
-        a->view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT;
-    const Reeve__PodRecord *record = a->view->record;
-    struct candidate *list = xcalloc(p->n_pools + 1, sizeof(*list));
-
-    *count = 0;
-    for (size_t i = 0; i < p->n_pools; i++) {
-        struct candidate c = {.at = i};
-
-        if (record && record->n_resources > 0 && !is_replace)
-            c.shown = evaluate_shown(record, p->pools[i].resources, NULL);
-        if (c.shown > 0)
-            need_pool(p, i);
-        else if (!a->is_fresh && !is_sibling_there(a, &p->pools[i]))
-            continue;
-        c.crowd = a->is_fresh ? crowd(a, &p->pools[i]) : 0;
-        list[(*count)++] = c;
-    }
-    qsort(list, *count, sizeof(*list), compare);
-    return list;
-}
-
-static const char *volume_of(const Reeve__PodRecord *record)
-{
-    for (size_t i = 0; i < record->n_resources; i++)
-        if (record->resources[i]->persistence_id)
-            return record->resources[i]->container_path;
-    return NULL;
-}
-
-/* Did an operator give up the agent of its tasks? */
-static bool is_gone(const struct attempt *a)
-{
-    const struct demand_view *view = a->view;
-
-    for (size_t i = 0; i < view->demand->n_tasks; i++) {
-        AUTO_FREE char *name = spec_task_name(
-            view->pod->type, view->demand->pod_index, view->demand->tasks[i]);
-        struct fact_task task;
-
-        if (facts_task(a->pass->session->facts, name, &task) && task.status &&
-            task.status->state == MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR)
-            return true;
-    }
-    return false;
-}
-
-static void explain(struct attempt *a)
-{
-    const Reeve__PodRecord *record = a->view->record;
-    const char *volume = record ? volume_of(record) : NULL;
-    char summary[700];
-
-    /* Declined offers are away for some seconds: that is no news. */
-    if (a->tried == 0 && outcomes_keep(a->pass->session->outcomes, a->view))
-        return;
-    if (a->tried == 1)
-        snprintf(summary, sizeof(summary), "%s", a->first_reason);
-    else if (a->tried > 1)
-        snprintf(summary, sizeof(summary), "none of %zu agents fits; %s",
-                 a->tried, a->first_reason);
-    else if (!a->is_fresh && volume && is_gone(a))
-        snprintf(summary, sizeof(summary),
-                 "volume %s of %s is lost: its agent %s (%s) was marked gone; "
-                 "replace the pod",
-                 volume, a->view->instance, str_or_empty(record->agent_id),
-                 str_or_empty(record->hostname));
-    else if (!a->is_fresh && volume)
-        snprintf(summary, sizeof(summary),
-                 "volume %s of %s is on agent %s (%s), which does not offer it",
-                 volume, a->view->instance, str_or_empty(record->agent_id),
-                 str_or_empty(record->hostname));
-    else if (!a->is_fresh)
-        snprintf(summary, sizeof(summary),
-                 "the reservations of %s are on agent %s (%s), which does not "
-                 "offer them",
-                 a->view->instance, str_or_empty(record->agent_id),
-                 str_or_empty(record->hostname));
-    else
-        snprintf(summary, sizeof(summary), "no offers from the master yet");
-    outcomes_note(a->pass->session->outcomes, a->view, summary,
-                  buf_text(&a->reasons), a->tried);
-}
-
-static bool place_one(struct attempt *a)
-{
-    size_t count;
-    struct candidate *list = candidates_of(a, &count);
-    struct match *match = NULL;
-    bool is_placed;
-    size_t i;
-
-    for (i = 0; i < count && !match; i++)
-        match = try_pool(a, list[i].at);
-    is_placed = match != NULL;
-    if (is_placed)
-        accept_match(a, list[i - 1].at, match);
-    match_destroy(&match);
-    free(list);
-    return is_placed;
+    places_move(p->places, built->tasks[0]);
+    set_quiet(&p->owner->quiet, view->demand->id, INT64_MAX);
 }
 
 static void note_unmet(struct pass *p, const struct demand_view *view)
@@ -598,34 +275,14 @@ static void note_unmet(struct pass *p, const struct demand_view *view)
     flow_new_work(&p->session->flow);
 }
 
-/* Nothing that surely exists ties the pod to an agent. */
-static bool is_fresh(const struct demand_view *view)
-{
-    return view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT ||
-           !view->record || view->record->n_resources == 0 ||
-           (evaluate_is_unconfirmed(view->record) && !view->sibling);
-}
-
 static void try_demand(struct pass *p, struct demand_view *view)
 {
-    struct attempt a = {.pass = p, .view = view};
-    struct quiet *quiet = find_quiet(p->owner->quiet, view->demand->id);
+    const struct quiet *quiet = find_quiet(p->owner->quiet, view->demand->id);
 
     if (quiet && quiet->until_ms > p->now_ms)
         return;
-    a.is_fresh = is_fresh(view);
-    a.rules = placement_parse(str_or_empty(view->pod->placement), NULL);
-    a.sets = xcalloc(view->demand->n_tasks, sizeof(*a.sets));
-    for (size_t i = 0; i < view->demand->n_tasks; i++)
-        a.sets[i] =
-            spec_find_task(view->pod, view->demand->tasks[i])->resource_set;
-    if (!a.rules || !place_one(&a)) {
-        explain(&a);
+    if (!matching_place(p, view))
         note_unmet(p, view);
-    }
-    placement_free(&a.rules);
-    free(a.sets);
-    buf_free(&a.reasons);
 }
 
 /* ---- the store's answer ------------------------------------------- */
@@ -746,16 +403,6 @@ static void tell_waiting(struct pass *p, struct demand_view *view)
     outcomes_note(p->session->outcomes, view, view->why, "", 0);
 }
 
-/* Offers that show a part of any waiting pod are worth keeping for a while. */
-static void mark_needed(struct pass *p, const struct demand_view *view)
-{
-    if (!view->record || view->record->n_resources == 0)
-        return;
-    for (size_t i = 0; i < p->n_pools; i++)
-        if (evaluate_shown(view->record, p->pools[i].resources, NULL) > 0)
-            need_pool(p, i);
-}
-
 static void finish_pass(struct pass *p)
 {
     for (size_t i = 0; i < p->n_pools; i++) {
@@ -770,6 +417,43 @@ static void finish_pass(struct pass *p)
     }
 }
 
+static void begin_pass(struct pass *p, size_t n_views)
+{
+    struct session *s = p->session;
+
+    p->pools = offer_book_pools(s->offers, session_role(s), &p->n_pools);
+    p->batches = xcalloc(p->n_pools + 1, sizeof(*p->batches));
+    p->places = places_new();
+    for (size_t i = 0; i < p->n_pools; i++) {
+        struct pool_index *index = xcalloc(1, sizeof(*index));
+
+        index->at = i;
+        HASH_ADD_KEYPTR(hh, p->by_agent, p->pools[i].agent_id,
+                        strlen(p->pools[i].agent_id), index);
+    }
+    if (n_views == 0)
+        return;
+    facts_each_task(s->facts, collect_placed, p);
+    collect_under_way(p);
+}
+
+static void end_pass(struct pass *p)
+{
+    struct pool_index *index, *next;
+
+    for (size_t i = 0; i < p->n_pools; i++)
+        sweep(p, i);
+    finish_pass(p);
+    HASH_ITER(hh, p->by_agent, index, next)
+    {
+        HASH_DEL(p->by_agent, index);
+        free(index);
+    }
+    places_destroy(&p->places);
+    free(p->batches);
+    agent_pools_free(p->pools, p->n_pools);
+}
+
 void launches_try(struct launches *owner, struct demand_view *views,
                   size_t count)
 {
@@ -779,30 +463,23 @@ void launches_try(struct launches *owner, struct demand_view *views,
                      .now_ms = clock_mono_ms(),
                      .now_wall_ms = clock_wall_ms()};
 
-    p.pools = offer_book_pools(s->offers, session_role(s), &p.n_pools);
-    p.batches = xcalloc(p.n_pools + 1, sizeof(*p.batches));
-    forget_quiet(&p);
-    if (count > 0)
-        facts_each_task(s->facts, collect_placed, &p);
-    collect_under_way(&p);
     owner->any_agent = false;
+    forget_quiet(&p);
+    if (count == 0 && !janitor_has_abandoned(s->janitor))
+        return;
+    begin_pass(&p, count);
     for (size_t i = 0; i < count; i++) {
         owner->any_agent |=
-            is_fresh(&views[i]) &&
+            matching_is_fresh(&views[i]) &&
             demand_needs_offers(&views[i], p.now_wall_ms, SOON_MS);
         if (views[i].state == DEMAND_READY)
             try_demand(&p, &views[i]);
         else
             tell_waiting(&p, &views[i]);
         if (views[i].state == DEMAND_BLOCKED)
-            mark_needed(&p, &views[i]);
+            matching_need(&p, &views[i]);
     }
-    for (size_t i = 0; i < p.n_pools; i++)
-        sweep(&p, i);
-    finish_pass(&p);
-    free(p.placed);
-    free(p.batches);
-    agent_pools_free(p.pools, p.n_pools);
+    end_pass(&p);
 }
 
 /* ---- declining ---------------------------------------------------- */

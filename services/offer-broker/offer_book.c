@@ -215,8 +215,10 @@ static void add_to_pool(struct agent_pool *pool, const struct offer *offer)
                                                     sizeof(*pool->offer_ids));
     pool->offer_ids[pool->n_offer_ids++] = offer->id;
     pool->oldest_ms = MIN(pool->oldest_ms, offer->received_ms);
-    for (size_t i = 0; i < message->n_resources; i++)
+    for (size_t i = 0; i < message->n_resources; i++) {
+        pool->has_reserved |= resource_is_dynamic(message->resources[i]);
         resources_add(pool->resources, message->resources[i]);
+    }
 }
 
 struct agent_pool *offer_book_pools(const struct offer_book *book,

@@ -65,6 +65,7 @@ struct agent_pool {
     const char **offer_ids;        /* borrowed */
     size_t n_offer_ids;
     struct resources *resources; /* what is left of their sum */
+    bool has_reserved;           /* anything of it is reserved dynamically */
     int64_t oldest_ms;           /* arrival of the first */
 };
 

@@ -7,6 +7,7 @@
 #include "lib/base/err.h"
 #include "make.h"
 #include "services/offer-broker/pb.h"
+#include "services/offer-broker/places.h"
 
 /* data-0 on S0 (rack r0), data-1 on S1 (rack r1), meta-0 on S2 (rack r2). */
 static char rack[] = "rack", r0[] = "r0", r1[] = "r1", r2[] = "r2";
@@ -81,4 +82,30 @@ Test(place, rules)
         placement_free(&rules);
         free_message(offer);
     }
+}
+
+Test(places, one_per_instance)
+{
+    struct places *places = places_new();
+    Reeve__TaskRecord task = REEVE__TASK_RECORD__INIT;
+    const struct placed *all;
+    size_t count;
+
+    task.pod_type = "data";
+    task.agent_id = "S0";
+    places_add(places, &task);
+    task.agent_id = "S1"; /* its second task: the place stays */
+    places_add(places, &task);
+    task.pod_index = 1;
+    places_add(places, &task);
+    all = places_all(places, &count);
+    cr_assert_eq(count, 2);
+    cr_expect_str_eq(all[0].agent_id, "S0");
+    task.pod_index = 0;
+    task.agent_id = "S2";
+    places_move(places, &task);
+    all = places_all(places, &count);
+    cr_assert_eq(count, 2);
+    cr_expect_str_eq(all[0].agent_id, "S2");
+    places_destroy(&places);
 }

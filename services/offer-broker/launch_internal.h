@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* launch_internal - what launch.c and matching.c share */
+#ifndef REEVE_OFFER_BROKER_LAUNCH_INTERNAL_H
+#define REEVE_OFFER_BROKER_LAUNCH_INTERNAL_H
+
+#include "services/offer-broker/evaluate.h"
+#include "services/offer-broker/places.h"
+#include "services/offer-broker/session.h"
+#include "services/offer-broker/writes.h"
+
+/* One transaction under way, and what follows it. */
+struct launch {
+    struct launches *owner;
+    struct writes *writes;
+    Mesos__V1__Scheduler__Call *accept;
+    struct built **built; /* one per demand: their places count already */
+    char **demand_ids;
+    size_t n_demands;
+    struct launch *prev, *next;
+};
+
+/* A demand to be left alone for a moment. */
+struct quiet {
+    char *demand_id;
+    int64_t until_ms;
+    UT_hash_handle hh;
+};
+
+struct launches {
+    struct session *session;
+    struct launch *under_way;
+    size_t count;
+    struct quiet *quiet;
+    struct quiet *unmet; /* demands that no held offer fitted; until unused */
+    bool any_agent;      /* some waiting demand could go to any agent */
+};
+
+/* What is being put together for one agent in one pass. */
+struct batch {
+    struct launch *launch; /* NULL: nothing for this agent */
+    size_t n_tasks;
+};
+
+/* agent id -> pool */
+struct pool_index {
+    size_t at;
+    UT_hash_handle hh;
+};
+
+struct pass {
+    struct launches *owner;
+    struct session *session;
+    struct agent_pool *pools;
+    struct batch *batches; /* one per pool */
+    size_t n_pools;
+    struct places *places;
+    struct pool_index *by_agent;
+    int64_t now_ms, now_wall_ms;
+};
+
+/* matching.c: finds an agent for the demand and hands it to launch_accept, or
+ * tells why there is none. */
+bool matching_place(struct pass *p, struct demand_view *view);
+/* Nothing that surely exists ties the pod to an agent. */
+bool matching_is_fresh(const struct demand_view *view);
+/* Keeps the offers that show a part of the (waiting) pod for a while. */
+void matching_need(struct pass *p, const struct demand_view *view);
+
+/* launch.c: adds the launch on this pool to the agent's transaction. */
+void launch_accept(struct pass *p, size_t at, const struct demand_view *view,
+                   struct match *match);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* matching - which agent's offers carry a demand, and if none does, why
+ *
+ * A pod that has reservations goes where they are shown; a fresh one to the
+ * agent that has the fewest pods of its type.  The first that fits takes it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/spec/placement.h"
+#include "lib/spec/spec.h"
+#include "services/offer-broker/launch_internal.h"
+#include "services/offer-broker/pb.h"
+
+#define MAX_TASKS      500    /* in one transaction */
+#define SOON_DOWN_MS   600000 /* no new pod on an agent about to go down */
+#define MAX_REASON_LEN 4000
+
+/* ---- one demand on one agent -------------------------------------- */
+struct attempt {
+    struct pass *pass;
+    struct demand_view *view;
+    struct placement_rules *rules;
+    const char **sets;
+    bool is_fresh; /* nothing of the pod exists for sure */
+    struct buf reasons;
+    char first_reason[300];
+    size_t tried;
+};
+
+static bool goes_down_soon(const struct pass *p, const Mesos__V1__Offer *offer)
+{
+    return offer->unavailability &&
+           offer->unavailability->start->nanoseconds / 1000000 <=
+               p->now_wall_ms + SOON_DOWN_MS;
+}
+
+static bool admits(const struct attempt *a, const struct agent_pool *pool,
+                   struct buf *why)
+{
+    struct place_in in = {.rules = a->rules,
+                          .offer = pool->offer,
+                          .pod_type = a->view->pod->type,
+                          .pod_index = a->view->demand->pod_index};
+
+    in.placed = places_all(a->pass->places, &in.n_placed);
+    if (!a->is_fresh)
+        return true; /* its volumes are where they are */
+    if (goes_down_soon(a->pass, pool->offer)) {
+        buf_add_str(why, "the agent is about to go down for maintenance");
+        return false;
+    }
+    return place_admits(&in, why);
+}
+
+static struct eval_in eval_in_of(const struct attempt *a)
+{
+    const struct session *s = a->pass->session;
+    const struct demand_view *view = a->view;
+    const Reeve__ServiceSpec *spec = session_spec(s);
+
+    return (struct eval_in){
+        .pod = view->pod,
+        .pod_instance = view->instance,
+        .sets = a->sets,
+        .n_sets = view->demand->n_tasks,
+        .record = view->record,
+        .is_replace =
+            view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT,
+        .has_executor = view->sibling != NULL,
+        .overhead = s->broker->overhead,
+        .framework_id = s->framework_id,
+        .role = spec->role,
+        .principal = spec->principal,
+        .ids = &s->broker->ids,
+    };
+}
+
+static void add_reason(struct attempt *a, const struct agent_pool *pool,
+                       const char *why)
+{
+    if (a->tried++ == 0)
+        snprintf(a->first_reason, sizeof(a->first_reason), "%s: %s",
+                 pool->hostname, why);
+    if (a->reasons.len < MAX_REASON_LEN)
+        buf_addf(&a->reasons, "%s: %s\n", pool->hostname, why);
+}
+
+static struct match *try_pool(struct attempt *a, size_t at)
+{
+    struct agent_pool *pool = &a->pass->pools[at];
+    const struct eval_in in = eval_in_of(a);
+    AUTO_BUF struct buf why = {0};
+    struct match *match;
+
+    if (a->view->sibling && !str_eq(a->view->sibling->agent_id, pool->agent_id))
+        return NULL;
+    if (a->pass->batches[at].n_tasks + a->view->demand->n_tasks > MAX_TASKS)
+        return NULL;
+    if (!admits(a, pool, &why)) {
+        add_reason(a, pool, buf_text(&why));
+        return NULL;
+    }
+    match = evaluate(&in, &pool->resources, &why);
+    if (!match)
+        add_reason(a, pool, buf_text(&why));
+    return match;
+}
+
+/* ---- one demand --------------------------------------------------- */
+struct candidate {
+    size_t at;
+    size_t shown; /* parts of the pod that the agent has */
+    size_t crowd;
+};
+
+static int compare(const void *x, const void *y)
+{
+    const struct candidate *a = x, *b = y;
+
+    if (a->shown != b->shown)
+        return a->shown > b->shown ? -1 : 1;
+    if (a->crowd != b->crowd)
+        return a->crowd < b->crowd ? -1 : 1;
+    return a->at < b->at ? -1 : 1;
+}
+
+static bool is_sibling_there(const struct attempt *a,
+                             const struct agent_pool *pool)
+{
+    return a->view->sibling &&
+           str_eq(a->view->sibling->agent_id, pool->agent_id);
+}
+
+/* Worth keeping for a moment: the rest may come in another offer. */
+static void need_pool(struct pass *p, size_t at)
+{
+    for (size_t i = 0; i < p->pools[at].n_offer_ids; i++)
+        offer_book_need(p->session->offers, p->pools[at].offer_ids[i]);
+}
+
+/* New pods go where there are few of their type. */
+static void count_crowds(struct attempt *a, struct candidate *list)
+{
+    size_t count;
+    const struct placed *placed = places_all(a->pass->places, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        struct pool_index *index = NULL;
+
+        if (!placed[i].agent_id ||
+            !str_eq(placed[i].pod_type, a->view->pod->type))
+            continue;
+        HASH_FIND_STR(a->pass->by_agent, placed[i].agent_id, index);
+        if (index)
+            list[index->at].crowd++;
+    }
+}
+
+static size_t shown_by(const struct demand_view *view,
+                       const struct agent_pool *pool)
+{
+    bool is_replace =
+        view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT;
+
+    if (is_replace || !view->record || view->record->n_resources == 0 ||
+        !pool->has_reserved)
+        return 0;
+    return evaluate_shown(view->record, pool->resources, NULL);
+}
+
+static struct candidate *candidates_of(struct attempt *a, size_t *count)
+{
+    struct pass *p = a->pass;
+    struct candidate *list = xcalloc(p->n_pools + 1, sizeof(*list));
+
+    *count = 0;
+    if (a->is_fresh)
+        count_crowds(a, list);
+    for (size_t i = 0; i < p->n_pools; i++) {
+        size_t shown = shown_by(a->view, &p->pools[i]);
+
+        if (shown > 0)
+            need_pool(p, i);
+        else if (!a->is_fresh && !is_sibling_there(a, &p->pools[i]))
+            continue;
+        list[(*count)++] = (struct candidate){i, shown, list[i].crowd};
+    }
+    qsort(list, *count, sizeof(*list), compare);
+    return list;
+}
+
+static const char *volume_of(const Reeve__PodRecord *record)
+{
+    for (size_t i = 0; i < record->n_resources; i++)
+        if (record->resources[i]->persistence_id)
+            return record->resources[i]->container_path;
+    return NULL;
+}
+
+/* Did an operator give up the agent of its tasks? */
+static bool is_gone(const struct attempt *a)
+{
+    const struct demand_view *view = a->view;
+
+    for (size_t i = 0; i < view->demand->n_tasks; i++) {
+        AUTO_FREE char *name = spec_task_name(
+            view->pod->type, view->demand->pod_index, view->demand->tasks[i]);
+        struct fact_task task;
+
+        if (facts_task(a->pass->session->facts, name, &task) && task.status &&
+            task.status->state == MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR)
+            return true;
+    }
+    return false;
+}
+
+static void explain(struct attempt *a)
+{
+    const Reeve__PodRecord *record = a->view->record;
+    const char *volume = record ? volume_of(record) : NULL;
+    char summary[700];
+
+    /* Declined offers are away for some seconds: that is no news. */
+    if (a->tried == 0 && outcomes_keep(a->pass->session->outcomes, a->view))
+        return;
+    if (a->tried == 1)
+        snprintf(summary, sizeof(summary), "%s", a->first_reason);
+    else if (a->tried > 1)
+        snprintf(summary, sizeof(summary), "none of %zu agents fits; %s",
+                 a->tried, a->first_reason);
+    else if (!a->is_fresh && volume && is_gone(a))
+        snprintf(summary, sizeof(summary),
+                 "volume %s of %s is lost: its agent %s (%s) was marked gone; "
+                 "replace the pod",
+                 volume, a->view->instance, str_or_empty(record->agent_id),
+                 str_or_empty(record->hostname));
+    else if (!a->is_fresh && volume)
+        snprintf(summary, sizeof(summary),
+                 "volume %s of %s is on agent %s (%s), which does not offer it",
+                 volume, a->view->instance, str_or_empty(record->agent_id),
+                 str_or_empty(record->hostname));
+    else if (!a->is_fresh)
+        snprintf(summary, sizeof(summary),
+                 "the reservations of %s are on agent %s (%s), which does not "
+                 "offer them",
+                 a->view->instance, str_or_empty(record->agent_id),
+                 str_or_empty(record->hostname));
+    else
+        snprintf(summary, sizeof(summary), "no offers from the master yet");
+    outcomes_note(a->pass->session->outcomes, a->view, summary,
+                  buf_text(&a->reasons), a->tried);
+}
+
+static bool place_one(struct attempt *a)
+{
+    size_t count;
+    struct candidate *list = candidates_of(a, &count);
+    struct match *match = NULL;
+    bool is_placed;
+    size_t i;
+
+    for (i = 0; i < count && !match; i++)
+        match = try_pool(a, list[i].at);
+    is_placed = match != NULL;
+    if (is_placed)
+        launch_accept(a->pass, list[i - 1].at, a->view, match);
+    match_destroy(&match);
+    free(list);
+    return is_placed;
+}
+
+bool matching_is_fresh(const struct demand_view *view)
+{
+    return view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT ||
+           !view->record || view->record->n_resources == 0 ||
+           (evaluate_is_unconfirmed(view->record) && !view->sibling);
+}
+
+void matching_need(struct pass *p, const struct demand_view *view)
+{
+    for (size_t i = 0; i < p->n_pools; i++)
+        if (shown_by(view, &p->pools[i]) > 0)
+            need_pool(p, i);
+}
+
+bool matching_place(struct pass *p, struct demand_view *view)
+{
+    struct attempt a = {
+        .pass = p, .view = view, .is_fresh = matching_is_fresh(view)};
+    bool is_placed;
+
+    a.rules = placement_parse(str_or_empty(view->pod->placement), NULL);
+    a.sets = xcalloc(view->demand->n_tasks, sizeof(*a.sets));
+    for (size_t i = 0; i < view->demand->n_tasks; i++)
+        a.sets[i] =
+            spec_find_task(view->pod, view->demand->tasks[i])->resource_set;
+    is_placed = a.rules && place_one(&a);
+    if (!is_placed)
+        explain(&a);
+    placement_free(&a.rules);
+    free(a.sets);
+    buf_free(&a.reasons);
+    return is_placed;
+}
