@@ -51,9 +51,7 @@ static void new_uuid(void *self UNUSED, uint8_t out[16])
     uuid_new_bytes(out);
 }
 
-/* ---- carrying out
- * ----------------------------------------------------------------
- */
+/* ---- carrying out ----------------------------------------------------- */
 
 static int save_id(struct agent *agent, const char *id, struct err *err)
 {
@@ -198,9 +196,7 @@ static void wake(struct agent *agent)
         agent->soon = loop_soon(agent->loop, on_soon, agent);
 }
 
-/* ---- what the launcher tells
- * ---------------------------------------------------------
- */
+/* ---- what the launcher tells ------------------------------------------ */
 
 static void on_started(void *self, const char *container, int64_t pid)
 {
@@ -238,9 +234,7 @@ static const struct launcher_events launcher_events = {
     .checked = on_checked,
 };
 
-/* ---- starting
- * -------------------------------------------------------------------------
- */
+/* ---- starting --------------------------------------------------------- */
 
 static Mesos__V1__DomainInfo *domain(const struct agent_config *config)
 {
@@ -409,9 +403,7 @@ void agent_stop(struct agent **agent)
     agent_free(agent);
 }
 
-/* ---- the link to the master
- * --------------------------------------------------------------
- */
+/* ---- the link to the master ------------------------------------------- */
 
 void agent_connect(struct agent *agent)
 {
@@ -438,9 +430,7 @@ void agent_unregister(struct agent *agent)
     wake(agent);
 }
 
-/* ---- looking
- * --------------------------------------------------------------------------------
- */
+/* ---- looking ---------------------------------------------------------- */
 
 const char *agent_id(const struct agent *agent)
 {

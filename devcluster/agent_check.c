@@ -35,9 +35,7 @@ Mesos__V1__CheckStatusInfo *agent_check_empty(const struct agent_task *task)
     return status;
 }
 
-/* ---- beginning and stopping
- * --------------------------------------------------
- */
+/* ---- beginning and stopping ------------------------------------------- */
 
 static void begin_one(struct agent_checker *checker, double wait_seconds,
                       int64_t started_at_ms, int64_t now_ms)
@@ -86,8 +84,7 @@ void agent_checks_stop(struct agent_core *core, struct agent_task *task)
     stop_one(core, task, &task->check);
 }
 
-/* ---- asking -----------------------------------------------------------------
- */
+/* ---- asking ----------------------------------------------------------- */
 
 static void add_command(struct agent_core *core, const struct agent_task *task,
                         const Mesos__V1__CommandInfo *command,
@@ -186,8 +183,7 @@ int64_t agent_checks_due(const struct agent_task *task)
     return agent_min(task->health.next_at_ms, task->check.next_at_ms);
 }
 
-/* ---- results ----------------------------------------------------------------
- */
+/* ---- results ---------------------------------------------------------- */
 
 static void post_result(struct agent_core *core, struct agent_task *task,
                         Mesos__V1__TaskStatus__Reason reason,

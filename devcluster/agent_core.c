@@ -33,9 +33,7 @@ int64_t agent_after(int64_t now_ms, double ms)
     return now_ms + (ms > 0 ? (int64_t)ms : 0);
 }
 
-/* ---- making and ending
- * -------------------------------------------------------
- */
+/* ---- making and ending ------------------------------------------------ */
 
 struct agent_core *agent_core_new(const struct agent_core_config *config,
                                   struct err *err)
@@ -80,8 +78,7 @@ void agent_core_destroy(struct agent_core **core)
     *core = NULL;
 }
 
-/* ---- actions ----------------------------------------------------------------
- */
+/* ---- actions ---------------------------------------------------------- */
 
 struct agent_action *agent_act(struct agent_core *core,
                                enum agent_action_kind kind)
@@ -136,8 +133,7 @@ void agent_save_exec(struct agent_core *core, struct agent_exec *exec,
     agent_act(core, AGENT_SAVE_RUN)->message = &run->base;
 }
 
-/* ---- registration -----------------------------------------------------------
- */
+/* ---- registration ----------------------------------------------------- */
 
 static void add_framework(Reeve__Devcluster__ToMaster__Register *out,
                           const Mesos__V1__FrameworkInfo *framework)
@@ -265,8 +261,7 @@ static void send_pong(struct agent_core *core)
     agent_send(core, message);
 }
 
-/* ---- dispatch ---------------------------------------------------------------
- */
+/* ---- dispatch --------------------------------------------------------- */
 
 static void on_kill(struct agent_core *core,
                     const Reeve__Devcluster__ToAgent__Kill *kill,
@@ -412,8 +407,7 @@ void agent_core_receive(struct agent_core *core,
     save_all(core, now);
 }
 
-/* ---- time -------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------- */
 
 static void tick_exec(struct agent_core *core, struct agent_exec *exec,
                       struct agent_now now)
@@ -463,8 +457,7 @@ int64_t agent_core_due_ms(const struct agent_core *core)
     return agent_min(due, agent_ops_due(core));
 }
 
-/* ---- recovery ---------------------------------------------------------------
- */
+/* ---- recovery --------------------------------------------------------- */
 
 void agent_core_restore_id(struct agent_core *core, const char *agent_id)
 {
@@ -519,8 +512,7 @@ void agent_core_recovered(struct agent_core *core, struct agent_now now)
     }
 }
 
-/* ---- looking ----------------------------------------------------------------
- */
+/* ---- looking ---------------------------------------------------------- */
 
 const char *agent_core_id(const struct agent_core *core)
 {

@@ -60,8 +60,7 @@ struct agent_core *agent_core_new(const struct agent_core_config *config,
                                   struct err *err);
 void agent_core_destroy(struct agent_core **core);
 
-/* ---- recovery: before everything else, in this order; all may be left out
- * ---- */
+/* ---- recovery: before everything else, in this order; all may be left out  */
 void agent_core_restore_id(struct agent_core *core, const char *agent_id);
 /* ERR_INVALID: what is reserved does not fit into the configured resources. */
 int agent_core_restore_resources(
@@ -74,8 +73,7 @@ bool agent_core_restore_run(struct agent_core *core,
 /* Asks (AGENT_ADOPT) what became of each restored container. */
 void agent_core_recovered(struct agent_core *core, struct agent_now now);
 
-/* ---- what happens ----------------------------------------------------------
- */
+/* ---- what happens ----------------------------------------------------- */
 void agent_core_connect(struct agent_core *core, struct agent_now now);
 void agent_core_disconnect(struct agent_core *core);
 void agent_core_receive(struct agent_core *core,
@@ -123,8 +121,7 @@ void agent_core_tick(struct agent_core *core, struct agent_now now);
 /* Monotonic time of the next due thing; INT64_MAX: none. */
 int64_t agent_core_due_ms(const struct agent_core *core);
 
-/* ---- what is to be done
- * ------------------------------------------------------ */
+/* ---- what is to be done ----------------------------------------------- */
 enum agent_action_kind {
     AGENT_SEND,           /* message: ToMaster */
     AGENT_SAVE_RUN,       /* message: ExecutorRun */
@@ -155,8 +152,7 @@ struct agent_action {
 bool agent_core_take(struct agent_core *core, struct agent_action *out);
 void agent_action_clear(struct agent_action *action);
 
-/* ---- looking ---------------------------------------------------------------
- */
+/* ---- looking ---------------------------------------------------------- */
 const char *agent_core_id(const struct agent_core *core); /* NULL: none yet */
 bool agent_core_registered(const struct agent_core *core);
 void agent_core_each_task(const struct agent_core *core,

@@ -22,8 +22,7 @@ static void drop_run(struct agent_core *core, const struct agent_exec *exec)
         &WIRE_DUP(reeve__devagent__executor_run, &ids)->base;
 }
 
-/* ---- executors --------------------------------------------------------------
- */
+/* ---- executors -------------------------------------------------------- */
 
 bool agent_exec_can(const struct agent_exec *exec,
                     Mesos__V1__FrameworkInfo__Capability__Type capability)
@@ -152,9 +151,7 @@ void agent_exec_forget(struct agent_core *core, struct agent_exec *exec)
     trim_completed(core);
 }
 
-/* ---- starting a group
- * --------------------------------------------------------
- */
+/* ---- starting a group ------------------------------------------------- */
 
 static char *new_container(struct agent_core *core)
 {
@@ -327,8 +324,7 @@ void agent_exec_deliver(struct agent_core *core, struct agent_exec *exec,
     }
 }
 
-/* ---- stopping ---------------------------------------------------------------
- */
+/* ---- stopping --------------------------------------------------------- */
 
 void agent_exec_shutdown(struct agent_core *core, struct agent_exec *exec,
                          struct agent_now now)

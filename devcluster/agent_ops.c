@@ -48,9 +48,7 @@ void agent_ops_clear(struct agent_core *core)
     resources_destroy(&core->total);
 }
 
-/* ---- the list
- * ----------------------------------------------------------------
- */
+/* ---- the list --------------------------------------------------------- */
 
 static bool needs_checkpoint(const Mesos__V1__Resource *resource,
                              const void *arg UNUSED)
@@ -122,9 +120,7 @@ static void save(struct agent_core *core)
     agent_act(core, AGENT_SAVE_RESOURCES)->message = &out->base;
 }
 
-/* ---- volumes
- * ------------------------------------------------------------------
- */
+/* ---- volumes ---------------------------------------------------------- */
 
 char *agent_volume_dir(const struct agent_core *core,
                        const Mesos__V1__Resource *volume)
@@ -163,9 +159,7 @@ void agent_ops_recovered(struct agent_core *core)
     save(core);
 }
 
-/* ---- applying
- * ------------------------------------------------------------------
- */
+/* ---- applying --------------------------------------------------------- */
 
 /* The resources an operation names; NULL when it has none of that kind. */
 struct named {
@@ -246,9 +240,7 @@ static int apply(struct agent_core *core, Mesos__V1__Offer__Operation *op,
     return 0;
 }
 
-/* ---- reporting
- * -----------------------------------------------------------------
- */
+/* ---- reporting -------------------------------------------------------- */
 
 static void send_update(struct agent_core *core,
                         Reeve__Devcluster__ToMaster__OperationUpdate *u)

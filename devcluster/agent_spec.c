@@ -17,8 +17,7 @@
 #define SYSTEM_PATH                                                            \
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* ---- paths ----------------------------------------------------------------
- */
+/* ---- paths ------------------------------------------------------------ */
 
 char *agent_exec_dir(const struct agent_core *core,
                      const struct agent_exec *exec)
@@ -88,9 +87,7 @@ static void add_sandboxes(Reeve__Devagent__ContainerSpec *spec,
              xstrdup(spec->sandbox));
 }
 
-/* ---- volumes
- * ------------------------------------------------------------------
- */
+/* ---- volumes ---------------------------------------------------------- */
 
 /* A link at container_path in the sandbox to a folder of the executor's. */
 static int link_into_sandbox(Reeve__Devagent__ContainerSpec *spec,
@@ -234,8 +231,7 @@ static int add_volumes(Reeve__Devagent__ContainerSpec *spec,
     return add_container(spec, core, task, err);
 }
 
-/* ---- environment
- * ---------------------------------------------------------------- */
+/* ---- environment ------------------------------------------------------ */
 
 /* A later one of the same name replaces the earlier. */
 static void set_env(char ***list, size_t *count, const char *name,
@@ -335,9 +331,7 @@ static int add_environment(Reeve__Devagent__ContainerSpec *spec,
         task->info->command ? task->info->command->environment : NULL, err);
 }
 
-/* ---- command, limits, URIs
- * -----------------------------------------------------
- */
+/* ---- command, limits, URIs -------------------------------------------- */
 
 static void add_command(Reeve__Devagent__ContainerSpec *spec,
                         const struct agent_core *core,

@@ -106,8 +106,7 @@ struct agent_core {
     struct agent_queued *actions;
 };
 
-/* ---- agent_core.c ----------------------------------------------------------
- */
+/* ---- agent_core.c ----------------------------------------------------- */
 /* Appends an action; the caller fills in what it needs. */
 struct agent_action *agent_act(struct agent_core *core,
                                enum agent_action_kind kind);
@@ -121,8 +120,7 @@ int64_t agent_min(int64_t a, int64_t b);
 /* Milliseconds in now + ms, never past AGENT_NEVER. */
 int64_t agent_after(int64_t now_ms, double ms);
 
-/* ---- agent_exec.c ----------------------------------------------------------
- */
+/* ---- agent_exec.c ----------------------------------------------------- */
 /* All its tasks are over: lets it exit a moment later. */
 void agent_exec_check(struct agent_core *core, struct agent_exec *exec,
                       struct agent_now now);
@@ -152,8 +150,7 @@ void agent_exec_drop(struct agent_core *core, struct agent_exec *exec);
 /* So with all, also the completed; and is no longer connected. */
 void agent_exec_kill_all(struct agent_core *core);
 
-/* ---- agent_task.c ----------------------------------------------------------
- */
+/* ---- agent_task.c ----------------------------------------------------- */
 struct agent_task *agent_task_new(struct agent_exec *exec,
                                   const Mesos__V1__TaskInfo *info,
                                   const char *container);
@@ -201,8 +198,7 @@ struct agent_task *agent_task_find(struct agent_core *core,
 struct agent_task *agent_container_find(struct agent_core *core,
                                         const char *container);
 
-/* ---- agent_save.c ----------------------------------------------------------
- */
+/* ---- agent_save.c ----------------------------------------------------- */
 Reeve__Devagent__ExecutorRun *agent_run_encode(const struct agent_exec *exec,
                                                struct agent_now now);
 /* NULL: something is missing in it. */
@@ -210,8 +206,7 @@ struct agent_exec *agent_run_decode(const Reeve__Devagent__ExecutorRun *run,
                                     struct agent_now now);
 void agent_exec_destroy_memory(struct agent_exec **exec);
 
-/* ---- agent_check.c ---------------------------------------------------------
- */
+/* ---- agent_check.c ---------------------------------------------------- */
 /* The task's command runs (again seen to run): begin checking. */
 void agent_checks_begin(struct agent_core *core, struct agent_task *task,
                         bool recovered, struct agent_now now);
@@ -222,8 +217,7 @@ int64_t agent_checks_due(const struct agent_task *task);
 /* Type and empty result: what a task with a check carries from the start. */
 Mesos__V1__CheckStatusInfo *agent_check_empty(const struct agent_task *task);
 
-/* ---- agent_ops.c -----------------------------------------------------------
- */
+/* ---- agent_ops.c ------------------------------------------------------ */
 int agent_ops_init(struct agent_core *core, struct err *err);
 void agent_ops_apply(struct agent_core *core,
                      const Reeve__Devcluster__ToAgent__ApplyOperation *apply,
@@ -241,8 +235,7 @@ void agent_ops_clear(struct agent_core *core);
 char *agent_volume_dir(const struct agent_core *core,
                        const Mesos__V1__Resource *volume);
 
-/* ---- agent_spec.c ----------------------------------------------------------
- */
+/* ---- agent_spec.c ----------------------------------------------------- */
 char *agent_exec_dir(const struct agent_core *core,
                      const struct agent_exec *exec);
 char *agent_task_sandbox(const struct agent_core *core,

@@ -25,9 +25,7 @@ struct agent_store {
     int lock_fd;
 };
 
-/* ---- opening
- * ------------------------------------------------------------------
- */
+/* ---- opening ---------------------------------------------------------- */
 
 static int lock(struct agent_store *store, struct err *err)
 {
@@ -86,9 +84,7 @@ const char *agent_store_dir(const struct agent_store *store)
     return store->dir;
 }
 
-/* ---- files
- * --------------------------------------------------------------------
- */
+/* ---- files ------------------------------------------------------------ */
 
 static ProtobufCMessage *
 load(const char *path, const ProtobufCMessageDescriptor *type, struct err *err)
@@ -132,9 +128,7 @@ static int save_unsynced(const char *path, const ProtobufCMessage *message,
     return 0;
 }
 
-/* ---- the agent's id
- * ---------------------------------------------------------------
- */
+/* ---- the agent's id --------------------------------------------------- */
 
 char *agent_store_load_id(struct agent_store *store)
 {
@@ -178,9 +172,7 @@ void agent_store_forget_id(struct agent_store *store)
     store->agent_id = NULL;
 }
 
-/* ---- resources
- * ----------------------------------------------------------------------
- */
+/* ---- resources -------------------------------------------------------- */
 
 static char *resources_path(const struct agent_store *store)
 {
@@ -203,9 +195,7 @@ int agent_store_save_resources(struct agent_store *store,
     return save(path, &resources->base, err);
 }
 
-/* ---- runs
- * ------------------------------------------------------------------------------
- */
+/* ---- runs ------------------------------------------------------------- */
 
 static char *run_dir(const struct agent_store *store,
                      const Reeve__Devagent__ExecutorRun *run)
@@ -299,9 +289,7 @@ int agent_store_each_run(struct agent_store *store,
     return walk.unreadable;
 }
 
-/* ---- volumes
- * -----------------------------------------------------------------------------
- */
+/* ---- volumes ---------------------------------------------------------- */
 
 int agent_store_make_volume(struct agent_store *store UNUSED, const char *dir,
                             struct err *err)

@@ -30,8 +30,7 @@ void agent_store_close(struct agent_store **store);
 /* Absolute, symlinks resolved. */
 const char *agent_store_dir(const struct agent_store *store);
 
-/* ---- reading, at start
- * --------------------------------------------------------- */
+/* ---- reading, at start ------------------------------------------------ */
 /* malloc'd; NULL: none. */
 char *agent_store_load_id(struct agent_store *store);
 /* NULL with ERR_NOT_FOUND (none) or another error. */
@@ -43,8 +42,7 @@ int agent_store_each_run(struct agent_store *store,
                                     const Reeve__Devagent__ExecutorRun *run),
                          void *self);
 
-/* ---- writing
- * -------------------------------------------------------------------- */
+/* ---- writing ---------------------------------------------------------- */
 int agent_store_save_id(struct agent_store *store, const char *agent_id,
                         const Mesos__V1__AgentInfo *info, struct err *err);
 void agent_store_forget_id(struct agent_store *store);

@@ -92,8 +92,7 @@ struct agent_task *agent_container_find(struct agent_core *core,
     return NULL;
 }
 
-/* ---- updates ----------------------------------------------------------------
- */
+/* ---- updates ---------------------------------------------------------- */
 
 static Mesos__V1__NetworkInfo *host_network(const char *ip)
 {
@@ -237,8 +236,7 @@ void agent_task_acknowledge(struct agent_core *core, struct agent_task *task,
     agent_exec_forget(core, task->exec);
 }
 
-/* ---- ending -----------------------------------------------------------------
- */
+/* ---- ending ----------------------------------------------------------- */
 
 static char *describe(int status)
 {
@@ -359,8 +357,7 @@ void agent_core_ended(struct agent_core *core, const char *container,
     agent_exec_forget(core, exec);
 }
 
-/* ---- starting ---------------------------------------------------------------
- */
+/* ---- starting --------------------------------------------------------- */
 
 void agent_task_deliver(struct agent_core *core, struct agent_task *task,
                         struct agent_now now)
@@ -447,8 +444,7 @@ void agent_core_absent(struct agent_core *core, const char *container,
     agent_core_ended(core, container, &end, now);
 }
 
-/* ---- killing ----------------------------------------------------------------
- */
+/* ---- killing ---------------------------------------------------------- */
 
 void agent_task_kill(struct agent_core *core, struct agent_task *task,
                      Reeve__Devagent__TaskRun__Kill why, int64_t grace_ms,
@@ -518,8 +514,7 @@ void agent_task_kill_request(struct agent_core *core, struct agent_task *task,
     agent_task_kill(core, task, KILL(REQUESTED), grace_ms, now);
 }
 
-/* ---- time -------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------- */
 
 void agent_task_tick(struct agent_core *core, struct agent_task *task,
                      struct agent_now now)
@@ -551,8 +546,7 @@ int64_t agent_task_due(const struct agent_core *core,
     return due;
 }
 
-/* ---- looking ----------------------------------------------------------------
- */
+/* ---- looking ---------------------------------------------------------- */
 
 Mesos__V1__Task *agent_task_view(const struct agent_core *core,
                                  const struct agent_task *task)

@@ -58,9 +58,7 @@ struct check_runner *check_runner_new(
     return runner;
 }
 
-/* ---- ending
- * ------------------------------------------------------------------
- */
+/* ---- ending ----------------------------------------------------------- */
 
 /* What is left of the command dies; waits for nothing but its own end. */
 static void end_command(struct check *check)
@@ -147,9 +145,7 @@ void check_runner_stop(struct check_runner *runner, const char *container,
     }
 }
 
-/* ---- commands
- * ----------------------------------------------------------------
- */
+/* ---- commands --------------------------------------------------------- */
 
 /* All that the child needs, made before the fork: between fork and exec only
  * plain system calls are allowed. */
@@ -291,9 +287,7 @@ static void start_command(struct check *check)
     loop_fd(check->runner->loop, check->fd, LOOP_READ, on_command_end, check);
 }
 
-/* ---- network
- * ------------------------------------------------------------------
- */
+/* ---- network ---------------------------------------------------------- */
 
 static void on_http(void *self, const struct http_answer *answer)
 {
@@ -345,9 +339,7 @@ static void start_tcp(struct check *check)
     }
 }
 
-/* ---- starting
- * ------------------------------------------------------------------
- */
+/* ---- starting --------------------------------------------------------- */
 
 void check_runner_start(struct check_runner *runner,
                         const Reeve__Devagent__CheckRun *run)

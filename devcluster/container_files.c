@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "lib/base/base.h"
@@ -34,8 +35,7 @@ static bool phase_parse(const char *text, enum container_phase *out)
     return false;
 }
 
-/* ---- processes ------------------------------------------------------------
- */
+/* ---- processes -------------------------------------------------------- */
 
 uint64_t process_start_time(pid_t pid)
 {
@@ -85,8 +85,7 @@ static bool same_process_lives(pid_t pid, uint64_t start, const char *boot)
            process_start_time(pid) == start;
 }
 
-/* ---- files ------------------------------------------------------------------
- */
+/* ---- files ------------------------------------------------------------ */
 
 /* Renamed into place but not synced: it has to outlive processes, not the host
  * (nothing it tells of does either). */
@@ -206,6 +205,16 @@ static void look_exit(const char *meta_dir, struct container_seen *seen)
         return;
     seen->has_exit = true;
     seen->status = status;
+}
+
+bool container_is_claimed(const char *meta_dir)
+{
+    AUTO_FREE char *path = fs_join(meta_dir, "lock");
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC);
+    /* Ours goes with the descriptor; a shim that tries just now gives way, and
+     * is then told from one that never was by its start being asked for anew.
+     */
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
 }
 
 void container_look(const char *meta_dir, struct container_seen *seen)

@@ -52,6 +52,9 @@ struct container_seen {
 /* Reads the folder as it is now; an absent one is all false. */
 void container_look(const char *meta_dir, struct container_seen *seen);
 
+/* Does a shim hold the lock (also one that has not written its file yet)? */
+bool container_is_claimed(const char *meta_dir);
+
 int container_write_spec(const Reeve__Devagent__ContainerSpec *spec,
                          struct err *err);
 Reeve__Devagent__ContainerSpec *container_read_spec(const char *meta_dir,

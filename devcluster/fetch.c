@@ -60,9 +60,7 @@ char *fetch_local_name(const char *uri, const char *output_file,
     return NULL;
 }
 
-/* ---- getting the bytes
- * --------------------------------------------------------
- */
+/* ---- getting the bytes ------------------------------------------------ */
 
 static int open_target(const char *path, struct err *err)
 {
@@ -215,8 +213,7 @@ static int get(const char *uri, const char *to, int64_t timeout_ms,
     return err_set(err, ERR_UNSUPPORTED, "URI '%s' has an unknown scheme", uri);
 }
 
-/* ---- unpacking
- * ----------------------------------------------------------------- */
+/* ---- unpacking -------------------------------------------------------- */
 
 static int run_tool(char *const argv[], int stdout_fd, struct err *err)
 {

@@ -2,9 +2,9 @@
 /* launcher_processes - the launcher with real processes
  *
  * Every container has a shim; what we know of it is what its files say and
- * whether its process lives.  All news, from inotify or from the end of the
- * shim, lead to the one function refresh(), which looks at the files as they
- * are now: so news may come twice, late, or in any order.
+ * whether its process lives.  All news, a byte from the shim or its end, lead
+ * to the one function refresh(), which looks at the files as they are now: so
+ * news may come twice, late, or in any order.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -27,19 +26,21 @@
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/base/fs.h"
-#include "lib/base/log.h"
 #include "lib/loop/loop.h"
 
-#define NO_CHILD                                                               \
-    INT32_MIN /* wait status of a process that is not our child                \
-               */
+/* Wait status of a process that is not our child. */
+#define NO_CHILD INT32_MIN
+/* How often to look at a container whose shim has nobody to send its news to:
+ * it was started by an earlier process. */
+#define POLL_MS 50
 
 struct container {
     struct launcher *launcher;
     char *id;
     char *meta_dir;
-    int watch; /* inotify; -1: none */
-    int pidfd; /* of watched_pid; -1: none */
+    int news;      /* pipe from the shim we started; -1: none */
+    uint64_t poll; /* timer; 0: none */
+    int pidfd;     /* of watched_pid; -1: none */
     pid_t watched_pid;
     bool told_started;
     int pending_signal; /* came before there was anything to signal */
@@ -52,15 +53,12 @@ struct launcher {
     const struct launcher_events *events;
     void *self;
     struct check_runner *checks;
-    int inotify;
     struct container *containers;
 };
 
 static void refresh(struct container *container, int wait_status);
 
-/* ---- containers
- * ----------------------------------------------------------------
- */
+/* ---- containers ------------------------------------------------------- */
 
 static struct container *find(const struct launcher *launcher, const char *id)
 {
@@ -84,13 +82,22 @@ static void unwatch_pid(struct container *c)
     c->pidfd = -1;
 }
 
+static void drop_news(struct container *c)
+{
+    if (c->news < 0)
+        return;
+    loop_fd_remove(c->launcher->loop, c->news);
+    close(c->news);
+    c->news = -1;
+}
+
 static void forget(struct container *c)
 {
     struct launcher *launcher = c->launcher;
     DL_DELETE(launcher->containers, c);
     unwatch_pid(c);
-    if (c->watch >= 0)
-        inotify_rm_watch(launcher->inotify, c->watch);
+    drop_news(c);
+    loop_timer_cancel(launcher->loop, c->poll);
     free(c->id);
     free(c->meta_dir);
     free(c);
@@ -104,11 +111,7 @@ static struct container *add(struct launcher *launcher, const char *id,
     c->id = xstrdup(id);
     c->meta_dir = xstrdup(meta_dir);
     c->pidfd = -1;
-    /* Without it the end of the shim is still noticed, the start only then. */
-    c->watch = inotify_add_watch(launcher->inotify, meta_dir, IN_MOVED_TO);
-    if (c->watch < 0)
-        log_bad("container_watch_failed", "container=%s why=%s", id,
-                log_q(strerror(errno)));
+    c->news = -1;
     DL_APPEND(launcher->containers, c);
     return c;
 }
@@ -123,9 +126,7 @@ static void tell_ended(struct container *c, enum agent_end_kind kind,
     launcher->events->ended(launcher->self, id, &end);
 }
 
-/* ---- news
- * -----------------------------------------------------------------------
- */
+/* ---- news ------------------------------------------------------------- */
 
 static void on_shim_end(void *self, int fd UNUSED, int events UNUSED)
 {
@@ -188,17 +189,41 @@ static void tell_vanished(struct container *c,
     tell_ended(c, AGENT_END_VANISHED, 0, NULL);
 }
 
-/* Nobody holds the container, and nobody ever did. */
+static void on_poll(void *self)
+{
+    struct container *c = self;
+    c->poll = 0;
+    refresh(c, NO_CHILD);
+}
+
+static void poll_later(struct container *c)
+{
+    if (!c->poll)
+        c->poll = loop_timer(c->launcher->loop, POLL_MS, 0, on_poll, c);
+}
+
+/* No shim has claimed the container, and the one we started, if any, ended. */
 static void unclaimed(struct container *c, int wait_status)
 {
+    struct launcher *launcher = c->launcher;
     if (c->pidfd >= 0)
         return; /* on its way */
-    if (wait_status == 0)
-        return; /* gave way to another one, whose file will come */
-    AUTO_FREE char *text =
-        xasprintf("The task's holder '%s' ended with wait status %d",
-                  c->launcher->shim_program, wait_status);
-    tell_ended(c, AGENT_END_NOT_STARTED, 0, text);
+    if (wait_status != 0 && wait_status != NO_CHILD) {
+        AUTO_FREE char *text =
+            xasprintf("The task's holder '%s' ended with wait status %d",
+                      launcher->shim_program, wait_status);
+        tell_ended(c, AGENT_END_NOT_STARTED, 0, text);
+        return;
+    }
+    /* It gave way to another one, whose file will come; or that died as well.
+     */
+    if (container_is_claimed(c->meta_dir)) {
+        poll_later(c);
+        return;
+    }
+    AUTO_FREE char *id = xstrdup(c->id);
+    forget(c);
+    launcher->events->absent(launcher->self, id);
 }
 
 static void refresh(struct container *c, int wait_status)
@@ -232,56 +257,30 @@ static void refresh(struct container *c, int wait_status)
         send_signal(&seen, c->pending_signal, true);
         c->pending_signal = 0;
     }
+    if (!c->told_started && c->news < 0)
+        poll_later(c);
 }
 
-static struct container *find_watch(const struct launcher *launcher, int watch)
+static void on_news(void *self, int fd, int events UNUSED)
 {
-    struct container *c;
-    DL_FOREACH(launcher->containers, c)
-    {
-        if (c->watch == watch)
-            return c;
-    }
-    return NULL;
-}
-
-static void refresh_all(struct launcher *launcher)
-{
-    struct container *c, *next;
-    DL_FOREACH_SAFE(launcher->containers, c, next)
-    {
-        refresh(c, NO_CHILD);
-    }
-}
-
-static void on_inotify(void *self, int fd, int events UNUSED)
-{
-    struct launcher *launcher = self;
-    _Alignas(struct inotify_event) char bytes[4096];
+    struct container *c = self;
+    char bytes[64];
     ssize_t n = read(fd, bytes, sizeof(bytes));
-    for (ssize_t at = 0; at < n;) {
-        const struct inotify_event *event = (const void *)(bytes + at);
-        at += (ssize_t)(sizeof(*event) + event->len);
-        if (event->mask & IN_Q_OVERFLOW) {
-            refresh_all(launcher);
-            continue;
-        }
-        struct container *c = find_watch(launcher, event->wd);
-        if (c)
-            refresh(c, NO_CHILD);
-    }
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0)
+        drop_news(c);
+    refresh(c, NO_CHILD);
 }
 
-/* ---- starting
- * ---------------------------------------------------------------------
- */
+/* ---- starting --------------------------------------------------------- */
 
 /* Called between fork and exec: plain system calls only. */
-static void become_shim(const char *program, const char *meta_dir)
+static void become_shim(const char *program, const char *meta_dir, int news)
 {
+    static char name[] = "reeve-task-shim";
     static char flag[] = SHIM_FLAG;
-    char *argv[] = {(char *)(uintptr_t)program, flag,
-                    (char *)(uintptr_t)meta_dir, NULL};
+    char *argv[] = {name, flag, (char *)(uintptr_t)meta_dir, NULL};
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -289,7 +288,11 @@ static void become_shim(const char *program, const char *meta_dir)
     int fd = open("/dev/null", O_RDWR);
     for (int i = 0; i < 3; i++)
         dup2(fd, i);
-    close_range(3, ~0U, 0);
+    if (news == SHIM_NEWS_FD)
+        fcntl(news, F_SETFD, 0);
+    else
+        dup2(news, SHIM_NEWS_FD);
+    close_range(SHIM_NEWS_FD + 1, ~0U, 0);
     execv(program, argv);
     _exit(127);
 }
@@ -362,6 +365,31 @@ static void not_started(struct launcher *launcher, const char *id,
     launcher->events->ended(launcher->self, id, &end);
 }
 
+static int spawn(struct container *c, struct err *err)
+{
+    int news[2];
+    if (pipe2(news, O_CLOEXEC) < 0)
+        return err_sys(err, "cannot make a pipe");
+    pid_t pid = fork();
+    if (pid == 0)
+        become_shim(c->launcher->shim_program, c->meta_dir, news[1]);
+    int rc = pid < 0 ? err_sys(err, "cannot start a process") : 0;
+    close(news[1]);
+    if (rc == 0 && !watch_pid(c, pid)) {
+        rc = err_sys(err, "cannot watch a process");
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    if (rc < 0) {
+        close(news[0]);
+        return -1;
+    }
+    fcntl(news[0], F_SETFL, O_NONBLOCK);
+    c->news = news[0];
+    loop_fd(c->launcher->loop, c->news, LOOP_READ, on_news, c);
+    return 0;
+}
+
 static void processes_start(struct launcher *launcher,
                             const Reeve__Devagent__ContainerSpec *spec)
 {
@@ -373,17 +401,8 @@ static void processes_start(struct launcher *launcher,
         return;
     }
     struct container *c = add(launcher, spec->container_id, spec->meta_dir);
-    pid_t pid = fork();
-    if (pid == 0)
-        become_shim(launcher->shim_program, spec->meta_dir);
-    if (pid < 0 || !watch_pid(c, pid)) {
-        err_sys(&err, "cannot start a process");
-        if (pid > 0) {
-            kill(pid, SIGKILL);
-            waitpid(pid, NULL, 0);
-        }
+    if (spawn(c, &err) < 0)
         tell_ended(c, AGENT_END_NOT_STARTED, 0, err.text);
-    }
 }
 
 static void processes_adopt(struct launcher *launcher, const char *id,
@@ -401,9 +420,7 @@ static void processes_adopt(struct launcher *launcher, const char *id,
     refresh(add(launcher, id, meta_dir), NO_CHILD);
 }
 
-/* ---- signals and checks
- * --------------------------------------------------------------
- */
+/* ---- signals and checks ----------------------------------------------- */
 
 static void processes_signal(struct launcher *launcher, const char *id,
                              int signo, bool whole)
@@ -436,9 +453,7 @@ static void processes_check_stop(struct launcher *launcher,
     check_runner_stop(launcher->checks, container, health);
 }
 
-/* ---- opening and closing
- * ---------------------------------------------------------------
- */
+/* ---- opening and closing ---------------------------------------------- */
 
 static void processes_close(struct launcher **launcher)
 {
@@ -451,17 +466,13 @@ static void processes_close(struct launcher **launcher)
     {
         forget(c);
     }
-    if (l->inotify >= 0) {
-        loop_fd_remove(l->loop, l->inotify);
-        close(l->inotify);
-    }
     free(l->shim_program);
     free(l);
     *launcher = NULL;
 }
 
 static struct launcher *processes_open(const struct launcher_config *config,
-                                       struct err *err)
+                                       struct err *err UNUSED)
 {
     struct launcher *l = xcalloc(1, sizeof(*l));
     l->loop = config->loop;
@@ -471,13 +482,6 @@ static struct launcher *processes_open(const struct launcher_config *config,
     l->self = config->self;
     l->checks =
         check_runner_new(l->loop, config->events->checked, config->self);
-    l->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (l->inotify < 0) {
-        err_sys(err, "cannot watch files");
-        processes_close(&l);
-        return NULL;
-    }
-    loop_fd(l->loop, l->inotify, LOOP_READ, on_inotify, l);
     return l;
 }
 

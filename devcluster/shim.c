@@ -31,6 +31,12 @@
 #include "lib/base/fs.h"
 #include "lib/wire/wire.h"
 
+#define IGNORE(call)                                                           \
+    do {                                                                       \
+        if ((call) < 0)                                                        \
+            errno = 0;                                                         \
+    } while (0)
+
 /* What a real agent's launcher answers when exec fails. */
 #define EXEC_FAILED 233
 
@@ -39,6 +45,7 @@ struct shim {
     Reeve__Devagent__ContainerSpec *spec;
     struct passwd *user; /* NULL: stay as we are */
     int lock_fd;
+    int news_fd; /* pipe to the agent; -1: nobody listens */
     int stdout_fd;
     int stderr_fd;
 };
@@ -56,8 +63,7 @@ static void set_signals(void (*handler)(int))
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* ---- becoming the one shim of this container --------------------------------
- */
+/* ---- becoming the one shim of this container -------------------------- */
 
 /* 1: we are it; 0: another one is or was; -1: cannot. */
 static int claim(struct shim *shim, struct err *err)
@@ -108,8 +114,7 @@ static int prepare(struct shim *shim, struct err *err)
     return 0;
 }
 
-/* ---- in the child -----------------------------------------------------------
- */
+/* ---- in the child ----------------------------------------------------- */
 
 static int apply_limits(const Reeve__Devagent__ContainerSpec *spec)
 {
@@ -200,8 +205,7 @@ static void child_run(const struct shim *shim)
     exec_command(shim->spec);
 }
 
-/* ---- running and ending
- * ------------------------------------------------------- */
+/* ---- running and ending ----------------------------------------------- */
 
 static bool kill_children(const char *path)
 {
@@ -253,6 +257,9 @@ static int release(const struct shim *shim, enum container_phase phase,
         return -1;
     if (write(fd, &byte, 1) != 1)
         return err_sys(err, "cannot release the command");
+    /* Whoever started us may be gone: then nobody has to hear it. */
+    if (shim->news_fd >= 0)
+        IGNORE(write(shim->news_fd, &byte, 1));
     return 0;
 }
 
@@ -304,6 +311,15 @@ static void explain(const struct shim *shim, const struct err *err)
         dprintf(shim->stderr_fd, "Failed to launch: %s\n", err->text);
 }
 
+static int news_pipe(void)
+{
+    struct stat st;
+    if (fstat(SHIM_NEWS_FD, &st) < 0 || !S_ISFIFO(st.st_mode))
+        return -1;
+    fcntl(SHIM_NEWS_FD, F_SETFD, FD_CLOEXEC);
+    return SHIM_NEWS_FD;
+}
+
 bool shim_wanted(int argc, char **argv)
 {
     return argc == 3 && strcmp(argv[1], SHIM_FLAG) == 0;
@@ -314,6 +330,7 @@ int shim_main(int argc, char **argv)
     struct err err;
     struct shim shim = {.lock_fd = -1, .stdout_fd = -1, .stderr_fd = -1};
     ASSERT(shim_wanted(argc, argv));
+    shim.news_fd = news_pipe();
     shim.meta_dir = argv[2];
     setsid();
     umask(022);

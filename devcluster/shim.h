@@ -10,6 +10,9 @@
 #include <stdbool.h>
 
 #define SHIM_FLAG "--task-shim"
+/* Open in the shim when somebody wants to hear that its files changed: a pipe,
+ * one byte each time. */
+#define SHIM_NEWS_FD 3
 
 /* True when argv is a call of the shim: then main() must
  * return shim_main(argc, argv) before anything else. */

@@ -21,8 +21,7 @@ static void new_uuid(void *self, uint8_t out[16])
     out[15] = ++h->next_uuid;
 }
 
-/* ---- messages -------------------------------------------------------------
- */
+/* ---- messages --------------------------------------------------------- */
 
 static ProtobufCMessage *parse(const ProtobufCMessageDescriptor *type,
                                const char *text)
@@ -105,8 +104,7 @@ void harness_command(struct harness *h, const char *task)
     harness_tell(h, json);
 }
 
-/* ---- actions as text --------------------------------------------------------
- */
+/* ---- actions as text -------------------------------------------------- */
 
 static const char *task_of(struct harness *h, const char *container)
 {
@@ -332,8 +330,7 @@ const char *harness_log(struct harness *h)
     return shown;
 }
 
-/* ---- making
- * -------------------------------------------------------------------- */
+/* ---- making ----------------------------------------------------------- */
 
 static struct agent_core *make_core(struct harness *h)
 {
@@ -425,8 +422,7 @@ void harness_restart(struct harness *h)
     harness_drain(h);
 }
 
-/* ---- happening
- * ------------------------------------------------------------------- */
+/* ---- happening -------------------------------------------------------- */
 
 void harness_pass(struct harness *h, int64_t ms)
 {

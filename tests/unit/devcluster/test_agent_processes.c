@@ -54,8 +54,7 @@ struct world {
     struct buf registered; /* tasks of the last Register */
 };
 
-/* ---- the master -------------------------------------------------------------
- */
+/* ---- the master ------------------------------------------------------- */
 
 static void tell(struct world *w, Reeve__Devcluster__ToAgent *message)
 {
@@ -149,8 +148,7 @@ static void to_master(void *self, struct agent *agent UNUSED,
     }
 }
 
-/* ---- the world
- * ------------------------------------------------------------------ */
+/* ---- the world -------------------------------------------------------- */
 
 static void start_agent(struct world *w)
 {
@@ -303,8 +301,7 @@ static void wait_dead(struct world *w, int64_t pid)
     cr_expect_not(lives(pid), "%d lives", (int)pid);
 }
 
-/* ---- tests
- * ---------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------ */
 
 Test(agent_processes, runs_and_ends)
 {
@@ -556,6 +553,49 @@ Test(agent_processes, restarted_at_every_turn_of_a_launch)
     }
 }
 
+static void keep_meta(void *self, const struct agent_task_view *view)
+{
+    struct world *w = self;
+    free(w->message);
+    w->message =
+        xasprintf("%s/meta/slaves/A1/frameworks/F1/executors/e1/runs/"
+                  "%s/containers/%s",
+                  w->dir, view->executor_container_id, view->container_id);
+}
+
+Test(agent_processes, a_second_shim_gives_way)
+{
+    struct world w;
+    int status = -1;
+    begin(&w);
+    launch(&w, TASK("t1", "echo once >> ran; exec sleep 1000", ""));
+    wait_for(&w, "t1 TASK_RUNNING");
+    agent_find_task(w.agent, "F1", "t1", keep_meta, &w);
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/proc/self/exe", "shim", SHIM_FLAG, w.message, NULL);
+        _exit(127);
+    }
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_expect_eq(status, 0);
+    cr_expect(lives(w.pid));
+    EXPECT_FILE(&w, "t1", "ran", "once\n");
+    finish(&w);
+}
+
+Test(agent_processes, missing_shim_fails_the_task)
+{
+    struct world w;
+    begin(&w);
+    w.config.shim_program = "/no/such/program";
+    restart(&w);
+    wait_registered(&w);
+    launch(&w, TASK("t1", "true", ""));
+    wait_for(&w, "t1 TASK_FAILED\n");
+    cr_expect(strstr(w.message, "/no/such/program"), "%s", w.message);
+    finish(&w);
+}
+
 Test(agent_processes, updates_wait_for_their_acknowledgement)
 {
     struct world w;
@@ -609,8 +649,7 @@ Test(agent_processes, bad_config_is_refused)
     finish(&w);
 }
 
-/* ---- volumes
- * ---------------------------------------------------------------------- */
+/* ---- volumes ---------------------------------------------------------- */
 
 #define RESERVATION                                                            \
     "'reservations':[{'type':'DYNAMIC','role':'r','principal':'p'}]"
@@ -929,8 +968,7 @@ Test(agent_processes, only_sandboxes_and_volumes_may_be_read)
     finish(&w);
 }
 
-/* ---- fetching
- * ---------------------------------------------------------------------- */
+/* ---- fetching --------------------------------------------------------- */
 
 Test(agent_processes, files_are_fetched_and_unpacked)
 {
@@ -969,8 +1007,7 @@ Test(agent_processes, failed_fetch_fails_the_task)
     finish(&w);
 }
 
-/* ---- checks
- * -------------------------------------------------------------------------- */
+/* ---- checks ----------------------------------------------------------- */
 
 Test(agent_processes, command_check)
 {

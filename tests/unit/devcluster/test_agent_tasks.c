@@ -591,8 +591,7 @@ Test(agent_tasks, container_status)
     harness_stop(&h);
 }
 
-/* ---- recovery
- * ---------------------------------------------------------------- */
+/* ---- recovery --------------------------------------------------------- */
 
 Test(agent_tasks, running_task_is_found_again)
 {
