@@ -344,7 +344,8 @@ static void on_named(void *self, const struct txn_result *result)
     if (s->stream != stream || s->state != SESSION_NAMING)
         return;
     if (result->err.code == ERR_NONE) {
-        session_event(s, SESSION_STORED);
+        s->named_revision = result->revision;
+        broker_wake(s->broker);
         return;
     }
     session_broken(s, "the framework's id could not be stored: %s",
@@ -416,6 +417,7 @@ static void store_error(struct session *s)
 static void forget_subscription(struct session *s)
 {
     close_stream(s);
+    s->named_revision = 0;
     outbox_reset(s->outbox);
     offer_book_clear(s->offers);
     reconcile_stop(s->reconcile);
@@ -611,6 +613,9 @@ void session_decide(struct session *s)
         return;
     }
     session_event(s, SESSION_START);
+    if (s->state == SESSION_NAMING && s->named_revision &&
+        replica_revision(s->broker->replica) >= s->named_revision)
+        session_event(s, SESSION_STORED);
     watch_silence(s);
     if (s->state == SESSION_UP && has_changed(s))
         session_broken(s, "the service's description changed");

@@ -51,6 +51,9 @@ struct session {
     struct stream *stream; /* NULL: none open */
     char *stream_id;
     char *framework_id; /* of this subscription, durable from UP on */
+    /* NAMING: our copy of the store must have reached this (0: not yet known),
+     * so that nothing a former holder of the lease wrote is missed. */
+    uint64_t named_revision;
     char *master_id;
     char *master_text; /* host:port we are subscribed to */
     struct buf info;   /* FrameworkInfo as sent */

@@ -27,7 +27,7 @@ enum session_event {
     SESSION_START,      /* lease held, configuration there */
     SESSION_STOP,       /* lease lost, service gone, process ends */
     SESSION_SUBSCRIBED, /* first event of an accepted subscription */
-    SESSION_STORED,     /* the framework's record is durable */
+    SESSION_STORED,     /* the framework's record is durable and seen */
     SESSION_BROKEN,     /* refused, cut, silent, or a call failed */
     SESSION_REDIRECTED, /* another master leads: connect there at once */
     SESSION_TIMER,      /* the back-off is over */

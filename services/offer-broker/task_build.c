@@ -131,6 +131,31 @@ static int check_task(const Reeve__PodSpec *pod, const char *name,
     return 0;
 }
 
+/* A path with a slash is silently not mounted by Mesos: the data would lie in
+ * the sandbox and be lost. */
+static int check_volumes(Reeve__VolumeSpec *const *volumes, size_t count,
+                         struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *path = str_or_empty(volumes[i]->path);
+
+        if (!*path || strchr(path, '/') || str_eq(path, ".") ||
+            str_eq(path, ".."))
+            return err_set(err, ERR_INVALID,
+                           "volume path '%s' is not a single name", path);
+    }
+    return 0;
+}
+
+static int check_pod_volumes(const Reeve__PodSpec *pod, struct err *err)
+{
+    for (size_t i = 0; i < pod->n_resource_sets; i++)
+        if (check_volumes(pod->resource_sets[i]->volumes,
+                          pod->resource_sets[i]->n_volumes, err) < 0)
+            return -1;
+    return check_volumes(pod->volumes, pod->n_volumes, err);
+}
+
 /* Tasks that share a resource set use it one after another. */
 static int check_sets(const Reeve__PodSpec *pod, const Reeve__Demand *demand,
                       struct err *err)
@@ -163,7 +188,7 @@ int task_build_check(const Reeve__PodSpec *pod, const Reeve__Demand *demand,
     for (size_t i = 0; i < demand->n_tasks; i++)
         if (check_task(pod, demand->tasks[i], config, err) < 0)
             return -1;
-    if (check_sets(pod, demand, err) < 0)
+    if (check_sets(pod, demand, err) < 0 || check_pod_volumes(pod, err) < 0)
         return -1;
     return container_check(pod, err);
 }

@@ -337,6 +337,11 @@ static void with_bad_rlimit(struct bench *b)
     pb_str(&b->pod->rlimits[0]->name, "RLIMIT_NONSENSE");
 }
 
+static void with_slash(struct bench *b)
+{
+    pb_str(&b->pod->resource_sets[0]->volumes[0]->path, "a/b");
+}
+
 static const struct {
     const char *name;
     void (*change)(struct bench *b);
@@ -347,6 +352,7 @@ static const struct {
     {"tls", with_tls, "transport encryption"},
     {"shared set", with_shared_set, "share resource set"},
     {"rlimit", with_bad_rlimit, "RLIMIT_NONSENSE"},
+    {"volume path", with_slash, "'a/b' is not a single name"},
 };
 
 Test(task_build, what_cannot_be_built_is_refused)
