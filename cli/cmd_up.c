@@ -407,16 +407,31 @@ static bool is_interrupted(void *self)
     return interrupted;
 }
 
+/* The plan is COMPLETE for the gateway.  EXIT_OK: for the store too, and with
+ * a time limit all tasks run as well; -1: look again. */
+static int check_complete(struct rollout *r, int64_t end)
+{
+    struct err err = {0};
+
+    if (rollout_look(r, &err) == ROLLOUT_TAKEN && r->is_complete &&
+        (!end || !*r->down))
+        return EXIT_OK;
+    if (!end || clock_mono_ms() < end)
+        return -1;
+    return cli_fail(EXIT_TIMED_OUT,
+                    "plan deploy is complete, but task %s does not run",
+                    *r->down ? r->down : "?");
+}
+
 /* Draws until the plan of this very spec is COMPLETE. */
 static int wait_until_complete(struct up *up, int64_t timeout_ms)
 {
     struct rollout r = {.run_dir = up->suite->run_dir, .spec = up->spec};
-    int64_t end = clock_mono_ms() + timeout_ms;
-    struct err err = {0};
+    int64_t end = timeout_ms ? clock_mono_ms() + timeout_ms : 0;
     bool is_first = true;
 
     for (;;) {
-        int64_t left = timeout_ms ? MAX(end - clock_mono_ms(), (int64_t)1) : 0;
+        int64_t left = end ? MAX(end - clock_mono_ms(), (int64_t)1) : 0;
         int code = watch_plan(&(struct watch){.cli = up->cli,
                                               .plan = "deploy",
                                               .until_complete = true,
@@ -427,8 +442,9 @@ static int wait_until_complete(struct up *up, int64_t timeout_ms)
         if (code != EXIT_OK || interrupted)
             return code;
         /* The gateway may be a moment behind the store. */
-        if (rollout_look(&r, &err) == ROLLOUT_TAKEN && r.is_complete)
-            return EXIT_OK;
+        code = check_complete(&r, end);
+        if (code >= 0)
+            return code;
         pause_a_bit();
     }
 }

@@ -3,6 +3,7 @@
 #include "cli/rollout.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,15 +178,18 @@ static bool is_down(const struct rollout *r, const Reeve__SnapshotReply *reply,
             status->state != MESOS__V1__TASK_STATE__TASK_RUNNING);
 }
 
-static bool all_run(const struct rollout *r, const char *svc)
+static void find_down(struct rollout *r, const char *svc)
 {
     AUTO_FREE char *prefix = xasprintf("service/%s/task/", svc);
     AUTO_MESSAGE Reeve__SnapshotReply *reply = snapshot(r, prefix);
 
-    for (size_t i = 0; reply && i < reply->n_items; i++)
-        if (is_down(r, reply, reply->items[i]))
-            return false;
-    return reply != NULL;
+    snprintf(r->down, sizeof(r->down), "%s", reply ? "" : "all, maybe");
+    for (size_t i = 0; reply && i < reply->n_items && !*r->down; i++)
+        if (is_down(r, reply, reply->items[i])) {
+            const char *name = reply->items[i]->key + strlen(prefix);
+            snprintf(r->down, sizeof(r->down), "%.*s", (int)strcspn(name, "/"),
+                     name);
+        }
 }
 
 int rollout_live_tasks(const char *run_dir)
@@ -225,8 +229,8 @@ static bool is_taken(struct rollout *r)
         !str_eq(plan->config_id, target->config_id) ||
         !config_is_ours(r, svc, target->config_id))
         return false;
-    r->is_complete =
-        plan->status == REEVE__PLAN_STATUS__STATUS_COMPLETE && all_run(r, svc);
+    r->is_complete = plan->status == REEVE__PLAN_STATUS__STATUS_COMPLETE;
+    find_down(r, svc);
     return true;
 }
 

@@ -20,9 +20,9 @@ struct rollout {
     const Reeve__ServiceSpec *spec; /* as asked for */
     int old_planner;    /* pid of the planner that is ending; 0: none */
     int64_t refused_ms; /* since when a refusal was seen; 0: none */
-    /* The deploy plan of this very specification is COMPLETE, and no task that
-     * should stay up is known to be down. */
-    bool is_complete;
+    bool is_complete;   /* the deploy plan of this very specification */
+    /* First task that should stay up and is known to be down; "": none. */
+    char down[128];
 };
 
 enum rollout_state {
