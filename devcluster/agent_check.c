@@ -189,6 +189,12 @@ static void post_result(struct agent_core *core, struct agent_task *task,
                         Mesos__V1__TaskStatus__Reason reason,
                         struct agent_now now)
 {
+    /* A framework that acknowledges nothing must not fill our memory; what it
+     * misses is the way to a result, never the end of the task. */
+    if (task->n_pending >= AGENT_MAX_PENDING) {
+        agent_odd(core, "event=updates_not_acknowledged task=%s", task->id);
+        return;
+    }
     Mesos__V1__TaskStatus *status =
         agent_status_new(core, task, STATE(RUNNING), now);
     MSG_SET(status, reason, reason);

@@ -12,6 +12,9 @@ struct resources;
 
 #define AGENT_NEVER         INT64_MAX
 #define AGENT_MAX_COMPLETED 150 /* ended tasks shown in views */
+#define AGENT_MAX_PENDING                                                      \
+    256 /* updates of a task that wait; a few more for                         \
+           what is not about checks */
 
 #define STATE(name)  MESOS__V1__TASK_STATE__TASK_##name
 #define REASON(name) MESOS__V1__TASK_STATUS__REASON__REASON_##name

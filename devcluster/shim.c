@@ -90,6 +90,35 @@ static int open_output(const char *sandbox, const char *name, struct err *err)
     return fd < 0 ? err_sys(err, "%s: cannot open", path) : fd;
 }
 
+static int give(const char *path, const struct passwd *user, struct err *err)
+{
+    if (chown(path, user->pw_uid, user->pw_gid) == 0)
+        return 0;
+    return err_sys(err, "%s: cannot give to %s", path, user->pw_name);
+}
+
+/* The user has to exist in any case, as with a real agent. */
+static int find_user(struct shim *shim, struct err *err)
+{
+    const Reeve__Devagent__ContainerSpec *spec = shim->spec;
+    struct passwd *user = getpwnam(spec->user);
+    if (!user)
+        return err_set(err, ERR_NOT_FOUND, "no user '%s'", spec->user);
+    if (!spec->switch_user || user->pw_uid == geteuid())
+        return 0;
+    if (give(spec->sandbox, user, err) < 0)
+        return -1;
+    for (size_t i = 0; i < spec->n_volumes; i++) {
+        if (give(spec->volumes[i], user, err) < 0)
+            return -1;
+    }
+    if (fchown(shim->stdout_fd, user->pw_uid, user->pw_gid) < 0 ||
+        fchown(shim->stderr_fd, user->pw_uid, user->pw_gid) < 0)
+        return err_sys(err, "cannot give the output to %s", spec->user);
+    shim->user = user;
+    return 0;
+}
+
 static int prepare(struct shim *shim, struct err *err)
 {
     shim->spec = container_read_spec(shim->meta_dir, err);
@@ -102,16 +131,7 @@ static int prepare(struct shim *shim, struct err *err)
     shim->stderr_fd = open_output(sandbox, "stderr", err);
     if (shim->stderr_fd < 0)
         return -1;
-    if (!shim->spec->user || geteuid() != 0)
-        return 0;
-    shim->user = getpwnam(shim->spec->user);
-    if (!shim->user)
-        return err_set(err, ERR_NOT_FOUND, "no user '%s'", shim->spec->user);
-    if (chown(sandbox, shim->user->pw_uid, shim->user->pw_gid) < 0 ||
-        fchown(shim->stdout_fd, shim->user->pw_uid, shim->user->pw_gid) < 0 ||
-        fchown(shim->stderr_fd, shim->user->pw_uid, shim->user->pw_gid) < 0)
-        return err_sys(err, "%s: cannot give to %s", sandbox, shim->spec->user);
-    return 0;
+    return shim->spec->user ? find_user(shim, err) : 0;
 }
 
 /* ---- in the child ----------------------------------------------------- */

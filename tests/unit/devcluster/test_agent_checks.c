@@ -265,3 +265,24 @@ Test(agent_checks, go_on_after_a_restart)
                    "healthy=0\n");
     harness_stop(&h);
 }
+
+Test(agent_checks, a_framework_that_acknowledges_nothing)
+{
+    struct harness h;
+    harness_start(&h);
+    harness_pod(&h, "e1", WITH_CHECK);
+    harness_pass(&h, 0);
+    harness_started(&h, "t1");
+    agent_core_disconnect(h.core);
+    for (int i = 0; i < 1000; i++) {
+        harness_pass(&h, 1000);
+        check(&h, false, i % 2);
+    }
+    const char *log = harness_log(&h);
+    cr_expect_not_null(strstr(log, "updates_not_acknowledged"));
+    cr_expect_lt(h.saved[0]->tasks[0]->n_pending, 300);
+    harness_exited(&h, "t1", 0);
+    cr_expect_eq(h.saved[0]->tasks[0]->state,
+                 MESOS__V1__TASK_STATE__TASK_FINISHED);
+    harness_stop(&h);
+}

@@ -369,6 +369,38 @@ Test(agent_processes, unknown_user_never_runs)
     finish(&w);
 }
 
+Test(agent_processes, becomes_the_user_only_when_told_to)
+{
+    for (int on = 0; on < 2; on++) {
+        struct world w;
+        if (geteuid() != 0)
+            cr_skip_test("needs root");
+        begin(&w);
+        chmod(w.dir, 0755);
+        w.config.switch_user = on;
+        restart(&w);
+        wait_registered(&w);
+        launch(&w, "{'name':'t1','task_id':{'value':'t1'},'agent_id':"
+                   "{'value':'A1'},'command':{'value':'id -un > who','user':"
+                   "'nobody'}}");
+        wait_for(&w, "t1 TASK_FINISHED\n");
+        EXPECT_FILE(&w, "t1", "who", on ? "nobody\n" : "root\n");
+        finish(&w);
+    }
+}
+
+Test(agent_processes, limits_apply)
+{
+    struct world w;
+    begin(&w);
+    launch(&w, TASK("t1", "ulimit -Sn; ulimit -Hn",
+                    ",'container':{'type':'MESOS','rlimit_info':{'rlimits':["
+                    "{'type':'RLMT_NOFILE','soft':33,'hard':44}]}}"));
+    wait_for(&w, "t1 TASK_FINISHED\n");
+    EXPECT_FILE(&w, "t1", "stdout", "33\n44\n");
+    finish(&w);
+}
+
 Test(agent_processes, sees_exactly_its_environment)
 {
     struct world w;
@@ -991,6 +1023,75 @@ Test(agent_processes, files_are_fetched_and_unpacked)
     finish(&w);
 }
 
+/* A port that somebody listens on, and the listener. */
+static int listen_somewhere(int *port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    cr_assert_eq(listen(fd, 5), 0);
+    getsockname(fd, (struct sockaddr *)&at, &len);
+    *port = ntohs(at.sin_port);
+    return fd;
+}
+
+/* A server that knows one file and where it moved from. */
+static void answer(void *self, int peer, int events UNUSED)
+{
+    char bytes[4096] = "";
+    const char *text = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
+                       "Connection: close\r\n\r\n";
+    ssize_t n = read(peer, bytes, sizeof(bytes) - 1);
+    if (n > 0 && str_starts(bytes, "GET /old/file "))
+        text = "HTTP/1.1 302 Found\r\nLocation: /new/file\r\n"
+               "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    if (n > 0 && str_starts(bytes, "GET /new/file "))
+        text = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n"
+               "Connection: close\r\n\r\nfetched\n";
+    if (n > 0)
+        cr_expect_eq(write(peer, text, strlen(text)), (ssize_t)strlen(text));
+    loop_fd_remove(self, peer);
+    close(peer);
+}
+
+static void on_peer(void *self, int fd, int events UNUSED)
+{
+    int peer = accept(fd, NULL, NULL);
+    if (peer >= 0)
+        loop_fd(self, peer, LOOP_READ, answer, self);
+}
+
+Test(agent_processes, files_are_downloaded)
+{
+    struct world w;
+    int port;
+    begin(&w);
+    int fd = listen_somewhere(&port);
+    loop_fd(w.loop, fd, LOOP_READ, on_peer, w.loop);
+    AUTO_FREE char *task = xasprintf(
+        "{'name':'t1','task_id':{'value':'t1'},'agent_id':{'value':'A1'},"
+        "'command':{'value':'cat file','uris':[{'value':"
+        "'http://127.0.0.1:%d/old/file'}]}},"
+        "{'name':'t2','task_id':{'value':'t2'},'agent_id':{'value':'A1'},"
+        "'command':{'value':'sleep 1000'}}",
+        port);
+    launch(&w, task);
+    wait_for(&w, "t1 TASK_FINISHED\n");
+    EXPECT_FILE(&w, "t1", "stdout", "fetched\n");
+    AUTO_FREE char *missing = xasprintf(
+        "{'name':'t3','task_id':{'value':'t3'},'agent_id':{'value':'A1'},"
+        "'command':{'value':'cat file','uris':[{'value':"
+        "'http://127.0.0.1:%d/none'}]}}",
+        port);
+    launch(&w, missing);
+    wait_for(&w, "t3 TASK_FAILED\n");
+    loop_fd_remove(w.loop, fd);
+    close(fd);
+    finish(&w);
+}
+
 Test(agent_processes, failed_fetch_fails_the_task)
 {
     struct world w;
@@ -1042,20 +1143,6 @@ Test(agent_processes, health_check_that_hangs_kills)
     finish(&w);
 }
 
-/* A port that somebody listens on, and the listener. */
-static int listen_somewhere(int *port)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(at);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    cr_assert_eq(listen(fd, 5), 0);
-    getsockname(fd, (struct sockaddr *)&at, &len);
-    *port = ntohs(at.sin_port);
-    return fd;
-}
-
 Test(agent_processes, tcp_check)
 {
     struct world w;
@@ -1072,25 +1159,6 @@ Test(agent_processes, tcp_check)
     close(fd);
     wait_for(&w, "tcp=0\n");
     finish(&w);
-}
-
-static void answer(void *self, int peer, int events UNUSED)
-{
-    char bytes[4096];
-    static const char text[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
-                               "Connection: close\r\n\r\n";
-    if (read(peer, bytes, sizeof(bytes)) > 0)
-        cr_expect_eq(write(peer, text, sizeof(text) - 1),
-                     (ssize_t)sizeof(text) - 1);
-    loop_fd_remove(self, peer);
-    close(peer);
-}
-
-static void on_peer(void *self, int fd, int events UNUSED)
-{
-    int peer = accept(fd, NULL, NULL);
-    if (peer >= 0)
-        loop_fd(self, peer, LOOP_READ, answer, self);
 }
 
 Test(agent_processes, http_check)
