@@ -183,9 +183,10 @@ fuzz: ## run one fuzz target with clang's libFuzzer: make fuzz T=…
 	$(FB)/fuzz/$(T) -max_total_time=$(FUZZ_S) -rss_limit_mb=2048 \
 	  $(FB)/corpus/$(T) tests/fuzz/corpus/$(T)
 .PHONY: fuzz
-FUZZ_LIBS = base loop bus wire mesos http spec service
+FUZZ_LIBS = base loop bus wire mesos http httpd spec service
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/lib/libstate-store.a \
-             $(B)/lib/liboffer-broker.a $(call lib_a,$(FUZZ_LIBS))
+             $(B)/lib/liboffer-broker.a $(B)/lib/libdevcluster.a \
+             $(call lib_a,$(FUZZ_LIBS))
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SAN) -fsanitize=fuzzer -o $@ $(filter %.o,$^) \
 	  -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
@@ -193,7 +194,8 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/lib/libstate-store.a \
 FUZZ_REPLAYS = $(FUZZ_ALL:%=$(B)/tests/fuzz-%)
 $(B)/tests/fuzz-%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o \
              $(B)/lib/libstate-store.a \
-             $(B)/lib/liboffer-broker.a $(call lib_a,$(FUZZ_LIBS))
+             $(B)/lib/liboffer-broker.a $(B)/lib/libdevcluster.a \
+             $(call lib_a,$(FUZZ_LIBS))
 	$(link)
 test-programs: $(FUZZ_REPLAYS)
 

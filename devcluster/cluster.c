@@ -24,6 +24,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/id.h"
 #include "lib/base/log.h"
+#include "lib/service/service.h"
 #include "lib/loop/loop.h"
 
 #define TICK_MS     50
@@ -143,7 +144,7 @@ static void save_registry(struct cluster *c, const struct master_out *out)
         return;
     /* What follows would rest on a record that is not there. */
     log_bad("registry_write_failed", "error=%s", log_q(err.text));
-    exit(6);
+    exit(EXIT_UNWRITABLE);
 }
 
 static void carry_out(struct cluster *c, const struct master_out *out)

@@ -315,9 +315,7 @@ static void check_reply(struct replay *r, json_t *entry)
               json_string_value(body));
 }
 
-/* ---- offers
- * ------------------------------------------------------------------------------
- */
+/* ---- offers ---- */
 
 static bool same_resources(const Mesos__V1__Offer *a, const Mesos__V1__Offer *b)
 {
@@ -482,9 +480,7 @@ static void report_surplus(struct replay *r, uint64_t stream)
     }
 }
 
-/* ---- events
- * -------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 static int by_text(const void *a, const void *b)
 {
@@ -630,9 +626,7 @@ static void expect_event(struct replay *r, json_t *entry)
         report_missing(r, stream, text);
 }
 
-/* ---- notes
- * ------------------------------------------------------------------------------------
- */
+/* ---- notes ---- */
 
 static void start_master(struct replay *r)
 {
@@ -710,9 +704,7 @@ static void do_note(struct replay *r, json_t *entry)
     }
 }
 
-/* ---- the whole
- * -----------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static void load(struct replay *r)
 {
