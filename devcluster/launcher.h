@@ -59,5 +59,7 @@ struct launcher_ops {
 
 /* Real processes, by shims (container_files.h). */
 extern const struct launcher_ops launcher_processes;
+/* None at all; see the head of launcher_simulated.c. */
+extern const struct launcher_ops launcher_simulated;
 
 #endif

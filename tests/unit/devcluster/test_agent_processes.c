@@ -19,6 +19,7 @@
 
 #include "devcluster/agent.h"
 #include "devcluster/container_files.h"
+#include "devcluster/launcher.h"
 #include "devcluster/msg.h"
 #include "devcluster/shim.h"
 #include "lib/base/base.h"
@@ -1177,5 +1178,36 @@ Test(agent_processes, http_check)
     wait_for(&w, "http=404\n");
     loop_fd_remove(w.loop, fd);
     close(fd);
+    finish(&w);
+}
+
+/* ---- without processes ----------------------------------------------------
+ */
+
+Test(agent_processes, simulated_tasks)
+{
+    struct world w;
+    begin(&w);
+    w.config.launcher = &launcher_simulated;
+    restart(&w);
+    wait_registered(&w);
+    launch(&w, TASK("t1", "exit 3", ""));
+    wait_for(&w, "t1 TASK_FAILED\n");
+    cr_expect_str_eq(w.message, "Command exited with status 3");
+    wait_for(&w, "exited e1 0\n");
+    buf_clear(&w.log);
+    launch(&w, TASK("t2", "sleep 0.1", ""));
+    wait_for(&w, "t2 TASK_FINISHED\n");
+    wait_for(&w, "exited e1 0\n");
+    launch(&w, TASK("t3", "anything",
+                    ",'check':{'type':'COMMAND','command':{'command':"
+                    "{'value':'x'}},'delay_seconds':0}"));
+    wait_for(&w, "t3 TASK_RUNNING check=0\n");
+    restart(&w);
+    wait_registered(&w);
+    cr_expect_str_eq(buf_text(&w.registered), "t3 TASK_RUNNING\n");
+    kill_task(&w, "t3");
+    wait_for(&w, "t3 TASK_KILLED\n");
+    cr_expect_str_eq(w.message, "Command terminated with signal Terminated");
     finish(&w);
 }
