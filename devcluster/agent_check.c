@@ -117,11 +117,18 @@ static void add_tcp(Reeve__Devagent__CheckRun *run, uint32_t port)
     MSG_SET(run, port, port);
 }
 
+/* A timeout of centuries is none, as is one of 0. */
+static int64_t timeout_ms(double seconds)
+{
+    int64_t ms = agent_after(0, seconds * 1000);
+    return ms == AGENT_NEVER ? 0 : ms;
+}
+
 static bool add_health(struct agent_core *core, const struct agent_task *task,
                        Reeve__Devagent__CheckRun *run)
 {
     const Mesos__V1__HealthCheck *health = task->info->health_check;
-    MSG_SET(run, timeout_ms, (int64_t)(health->timeout_seconds * 1000));
+    MSG_SET(run, timeout_ms, timeout_ms(health->timeout_seconds));
     MSG_SET(run, health, 1);
     if (health->type == HEALTH_TYPE(COMMAND) && health->command)
         add_command(core, task, health->command, run);
@@ -139,7 +146,7 @@ static bool add_check(struct agent_core *core, const struct agent_task *task,
                       Reeve__Devagent__CheckRun *run)
 {
     const Mesos__V1__CheckInfo *check = task->info->check;
-    MSG_SET(run, timeout_ms, (int64_t)(check->timeout_seconds * 1000));
+    MSG_SET(run, timeout_ms, timeout_ms(check->timeout_seconds));
     MSG_SET(run, health, 0);
     if (check->type == CHECK_TYPE(COMMAND) && check->command)
         add_command(core, task, check->command->command, run);
