@@ -246,6 +246,18 @@ char *world_read(struct world *w, const char *task, const char *name)
     return text.data ? buf_take(&text, NULL) : NULL;
 }
 
+char *world_read_until(struct world *w, const char *task, const char *name,
+                       const char *want)
+{
+    int64_t until = clock_mono_ms() + PATIENCE_MS;
+    for (;;) {
+        AUTO_FREE char *text = world_read(w, task, name);
+        if ((text && strcmp(text, want) == 0) || clock_mono_ms() > until)
+            return MOVE(text);
+        loop_run_once(w->loop, 10);
+    }
+}
+
 bool world_lives(int64_t pid)
 {
     return process_start_time((pid_t)pid) != 0;

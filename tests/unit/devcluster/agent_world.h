@@ -65,9 +65,14 @@ void world_wait_dead(struct world *w, int64_t pid);
     "'SCALAR','scalar':{'value':0.1},'allocation_info':{'role':'r'}}],"        \
     "'command':{'value':'" command "'}" more "}"
 
+/* The file's text, once it is the one wanted or patience is over: a task that
+ * runs may not have come to its first write yet. */
+char *world_read_until(struct world *w, const char *task, const char *name,
+                       const char *want);
+
 #define EXPECT_FILE(w, task, name, want)                                       \
     do {                                                                       \
-        AUTO_FREE char *got_ = world_read(w, task, name);                      \
+        AUTO_FREE char *got_ = world_read_until(w, task, name, want);          \
         cr_expect_str_eq(str_or_empty(got_), want, "%s of %s: %s", name, task, \
                          str_or_empty(got_));                                  \
     } while (0)
