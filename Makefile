@@ -199,6 +199,24 @@ $(B)/tests/fuzz-%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o \
 	$(link)
 test-programs: $(FUZZ_REPLAYS)
 
+# --- bench: side by side with others, into docs/benchmarks.md --------------------
+# zk_bench is built only where ZooKeeper's C client is.
+BENCHES   = store disk redis etcd $(if $(wildcard /usr/include/zookeeper/zookeeper.h),zk)
+BENCH_BINS = $(BENCHES:%=$(B)/tests/bench/%_bench)
+$(B)/tests/bench/zk_bench: LDLIBS += -lzookeeper_mt
+$(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/meter.o \
+             $(call lib_a,$(CORE_LIBS))
+	$(link)
+bench-programs: $(BENCH_BINS)
+.PHONY: bench-programs
+bench: have-deps ## how fast the store is, beside others: ROUNDS=3 BENCH_S=1
+	@$(MAKE) --no-print-directory -j$(JOBS) all bench-programs
+	@B=$(B) tests/bench/run --rounds $(or $(ROUNDS),3) --seconds $(or $(BENCH_S),1)
+.PHONY: bench
+bench-deps: have-deps ## install etcd and ZooKeeper to compare with
+	@tools/deps.sh --bench
+.PHONY: bench-deps
+
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | \
 	  sed -E 's/:[^#]*## /\t/' | expand -t 16

@@ -1,18 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that Reeve needs; with --check only tells whether
-# all are there (exit 0) or names what is missing (exit 1).
+# all are there (exit 0) or names what is missing (exit 1); with --bench also
+# what `make bench` compares with.
 set -u
 
 BUILD="gcc make pkg-config protobuf-compiler protobuf-c-compiler
 libprotobuf-c-dev libzmq3-dev libczmq-dev libcurl4-openssl-dev
 libmicrohttpd-dev libhiredis-dev libjansson-dev libyaml-dev uthash-dev
-libssl-dev libc6-dev"
+libssl-dev libzookeeper-mt-dev libc6-dev"
 RUN="redis-server redis-tools tar unzip"
 TEST="libcriterion-dev python3 curl procps"
+BENCH="etcd-server zookeeper default-jre-headless libzookeeper-mt-dev"
+[ "${1:-}" = --bench ] || BENCH=
 
 missing=
-for p in $BUILD $RUN $TEST; do
+for p in $BUILD $RUN $TEST $BENCH; do
     dpkg-query -W -f='${Status}\n' "$p" 2>/dev/null |
         grep -q 'ok installed' || missing="$missing $p"
 done
