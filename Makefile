@@ -164,7 +164,12 @@ unit: $(UNIT_BINS) ## build and run all unit tests
 .PHONY: unit
 
 # Small programs that system tests use: tests/lib/<name>.c
-TEST_TOOLS = $(patsubst tests/lib/%.c,$(B)/tests/%,$(wildcard tests/lib/*.c))
+TEST_TOOLS = $(patsubst tests/lib/%.c,$(B)/tests/%,$(filter-out \
+             tests/lib/faultfs.c,$(wildcard tests/lib/*.c))) $(B)/tests/faultfs.so
+# For LD_PRELOAD: a disk that fails.
+$(B)/tests/faultfs.so: tests/lib/faultfs.c
+	@mkdir -p $(@D); echo "LINK $@"; \
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 $(B)/tests/%: $(B)/obj/tests/lib/%.o $(call lib_a,$(CORE_LIBS) mesos)
 	$(link)
 test-programs: $(UNIT_BINS) $(TEST_TOOLS)

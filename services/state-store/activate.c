@@ -255,7 +255,12 @@ static void on_applied(void *self)
     if (redis_mirror_is_current(s->mirror)) {
         char url[256];
         redis_url_text(&s->redis_url, url, sizeof url);
-        service_health(s->service, "redis", true, "mirrored to %s", url);
+        bool is_safe =
+            !s->acks_with_replica || redis_mirror_has_replica(s->mirror);
+        service_health(s->service, "redis", is_safe, "mirrored to %s%s", url,
+                       is_safe ? ""
+                               : "; no replica of it confirms, so nothing is "
+                                 "acknowledged");
     }
     store_advance(s);
 }
@@ -267,7 +272,9 @@ static void on_lost(void *self, const char *why)
     redis_url_text(&s->redis_url, url, sizeof url);
     service_health(s->service, "redis", false, "%s: %s; %s", url, why,
                    s->stage == STORE_ACTIVE
-                       ? "going on with the log alone until it is back"
+                       ? s->acks_with_replica
+                             ? "nothing is acknowledged until it is back"
+                             : "going on with the log alone until it is back"
                        : "waiting for it");
     store_advance(s);
 }
@@ -317,6 +324,7 @@ static void start_mirror(struct store *s)
         .timeout_ms = service_int(s->service, "redis-timeout-ms"),
         .owner_ttl_ms = service_int(s->service, "owner-ttl-ms"),
         .backlog_bytes = BACKLOG_BYTES,
+        .asks_replica = s->acks_with_replica,
     };
     s->mirror =
         redis_mirror_new(service_loop(s->service), &config, &mirror_events, s);
@@ -350,7 +358,7 @@ int store_open(struct store *s, struct err *err)
                  table_revision(s->table),
                  key_index_count(table_keys(s->table)), s->found.records,
                  s->found.torn_bytes, clock_mono_ms() - start_ms);
-    if (s->redis_url.host) {
+    if (redis_url_is_set(&s->redis_url)) {
         start_mirror(s);
         return EXIT_OK;
     }

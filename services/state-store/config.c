@@ -5,14 +5,16 @@ const struct service_option store_options[] = {
     {"data-dir", OPTION_STRING, "", "DIR",
      "folder of the log and snapshots; unset: <run-dir>/store", 0, 0, NULL},
     {"redis", OPTION_STRING, "", "URL",
-     "redis://[user:password@]host[:port][/db] or unix:///path[?db=N]; empty: "
-     "the log alone",
+     "redis://[user:password@]host[:port][/db], unix:///path[?db=N] or "
+     "redis+sentinel://[user:password@]host[:port],.../master[/db]; empty: the "
+     "log alone",
      0, 0, NULL},
     {"redis-prefix", OPTION_STRING, "reeve:", "TEXT",
      "start of every key in Redis", 0, 0, NULL},
     {"ack", OPTION_STRING, "wal+redis", "MODE",
-     "when a transaction is answered: wal (synced to the log) or wal+redis "
-     "(also applied by Redis, while it is there)",
+     "when a transaction is answered: wal (synced to the log), wal+redis "
+     "(also applied by Redis, while it is there) or wal+replica (also by a "
+     "replica of it, never without)",
      0, 0, NULL},
     {"redis-timeout-ms", OPTION_INT, "2000", "ms",
      "silence after which Redis counts as away", 100, 600000, NULL},

@@ -10,7 +10,10 @@
 
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
+#include "lib/base/log.h"
 #include "lib/loop/loop.h"
+#include "services/state-store/host_lookup.h"
+#include "services/state-store/redis_sentinel.h"
 #include "services/state-store/redis_url.h"
 #include "services/state-store/resp.h"
 
@@ -23,7 +26,12 @@ struct redis_link {
     const struct redis_link_events *events;
     void *self;
 
-    redisContext *context; /* NULL: not connected, a timer is running */
+    struct redis_sentinel *sentinel; /* NULL: the URL names the host */
+    char *master;                    /* NULL: no sentinel named it yet */
+    int master_port;
+
+    struct host_lookup *lookup; /* of the host's name, under way */
+    redisContext *context;      /* NULL: not connected, a timer is running */
     bool is_connected, is_up;
     int64_t backoff_ms;
     int64_t active_ms; /* when a byte last went either way */
@@ -32,6 +40,7 @@ struct redis_link {
 
     /* The exchange under way. */
     size_t wanted, got; /* wanted 0: none */
+    size_t wanted_login;
     redisReply **replies;
     void (*done)(void *self, redisReply **replies);
 };
@@ -53,6 +62,7 @@ static void free_replies(redisReply **replies, size_t n)
 
 static void close_now(struct redis_link *l)
 {
+    host_lookup_cancel(&l->lookup);
     if (l->context) {
         loop_fd_remove(l->loop, l->context->fd);
         redisFree(l->context);
@@ -111,31 +121,56 @@ void redis_link_ask(struct redis_link *l, struct buf *commands, size_t n,
 /* ---- connecting
  * ------------------------------------------------------------------ */
 
+static void be_up(struct redis_link *l)
+{
+    l->is_up = true;
+    l->backoff_ms = BACKOFF_FIRST_MS;
+    l->events->up(l->self);
+}
+
+static bool is_replica(const redisReply *role)
+{
+    return role->type == REDIS_REPLY_ARRAY && role->elements > 0 &&
+           role->element[0]->type == REDIS_REPLY_STRING &&
+           strcmp(role->element[0]->str, "master") != 0;
+}
+
 static void on_logged_in(void *self, redisReply **replies)
 {
     struct redis_link *l = self;
-    for (size_t i = 0; i < (l->url->password ? 2 : 1); i++) {
+    for (size_t i = 0; i < l->wanted_login; i++) {
         if (replies[i]->type != REDIS_REPLY_ERROR)
             continue;
         redis_link_drop(l, replies[i]->str);
         return;
     }
-    l->is_up = true;
-    l->backoff_ms = BACKOFF_FIRST_MS;
-    l->events->up(l->self);
+    if (l->sentinel && is_replica(replies[l->wanted_login - 1])) {
+        redis_link_drop(l, "what the sentinel named is no master (yet)");
+        return;
+    }
+    be_up(l);
 }
 
 static void log_in(struct redis_link *l)
 {
     AUTO_BUF struct buf commands = {0};
     char database[16];
-    snprintf(database, sizeof database, "%d", l->url->database);
-    if (l->url->password && l->url->user)
-        resp_command(&commands, "AUTH", l->url->user, l->url->password, NULL);
-    else if (l->url->password)
-        resp_command(&commands, "AUTH", l->url->password, NULL);
-    resp_command(&commands, "SELECT", database, NULL);
-    redis_link_ask(l, &commands, l->url->password ? 2 : 1, on_logged_in);
+    const struct redis_url *url = l->url;
+    snprintf(database, sizeof database, "%d", url->database);
+    if (url->password && url->user)
+        resp_command(&commands, "AUTH", url->user, url->password, NULL);
+    else if (url->password)
+        resp_command(&commands, "AUTH", url->password, NULL);
+    if (url->database) /* a sentinel has none */
+        resp_command(&commands, "SELECT", database, NULL);
+    if (l->sentinel)
+        resp_command(&commands, "ROLE", NULL);
+    l->wanted_login =
+        (url->password != NULL) + (url->database != 0) + (l->sentinel != NULL);
+    if (l->wanted_login)
+        redis_link_ask(l, &commands, l->wanted_login, on_logged_in);
+    else
+        be_up(l);
 }
 
 static void on_connected(struct redis_link *l)
@@ -151,13 +186,11 @@ static void on_connected(struct redis_link *l)
     log_in(l);
 }
 
-static void connect_now(void *self)
+static void connect_to(struct redis_link *l, const char *address)
 {
-    struct redis_link *l = self;
-    l->retry_timer = 0;
-    l->context = l->url->is_unix
-                     ? redisConnectUnixNonBlock(l->url->host)
-                     : redisConnectNonBlock(l->url->host, l->url->port);
+    int port = l->sentinel ? l->master_port : l->url->port;
+    l->context = l->url->is_unix ? redisConnectUnixNonBlock(address)
+                                 : redisConnectNonBlock(address, port);
     ASSERT(l->context);
     if (l->context->err) {
         redis_link_drop(l, l->context->errstr);
@@ -165,6 +198,48 @@ static void connect_now(void *self)
     }
     l->active_ms = loop_now_ms(l->loop);
     watch(l);
+}
+
+static void on_lookup(void *self, const char *address, const char *why)
+{
+    struct redis_link *l = self;
+    l->lookup = NULL;
+    if (address)
+        connect_to(l, address);
+    else
+        redis_link_drop(l, why);
+}
+
+static void connect_now(void *self)
+{
+    struct redis_link *l = self;
+    const char *host = l->sentinel ? l->master : l->url->host;
+    l->retry_timer = 0;
+    l->active_ms = loop_now_ms(l->loop);
+    if (!host)
+        redis_link_drop(l, redis_sentinel_why(l->sentinel));
+    else if (l->url->is_unix || host_is_address(host))
+        connect_to(l, host);
+    else
+        l->lookup = host_lookup_start(l->loop, host, on_lookup, l);
+}
+
+static void on_named(void *self, const char *host, int port)
+{
+    struct redis_link *l = self;
+    if (l->master && strcmp(l->master, host) == 0 && l->master_port == port)
+        return;
+    log_info("redis_master", "host=%s port=%d", log_q(host), port);
+    free(l->master);
+    l->master = xstrdup(host);
+    l->master_port = port;
+    l->backoff_ms = BACKOFF_FIRST_MS;
+    if (l->context || l->lookup) {
+        redis_link_drop(l, "the sentinels name another master");
+    } else if (l->retry_timer) {
+        loop_timer_cancel(l->loop, l->retry_timer);
+        l->retry_timer = loop_soon(l->loop, connect_now, l);
+    }
 }
 
 /* ---- reading and writing
@@ -228,7 +303,8 @@ static void on_ready(void *self, int fd UNUSED, int events)
 static void check_silence(void *self)
 {
     struct redis_link *l = self;
-    bool is_waiting = l->context && (!l->is_connected || l->wanted);
+    bool is_waiting =
+        l->lookup || (l->context && (!l->is_connected || l->wanted));
     if (is_waiting && loop_now_ms(l->loop) - l->active_ms > l->timeout_ms)
         redis_link_drop(l, "no answer in time");
 }
@@ -247,6 +323,10 @@ struct redis_link *redis_link_new(struct loop *loop,
     l->backoff_ms = BACKOFF_FIRST_MS;
     l->retry_timer = loop_soon(loop, connect_now, l);
     l->watch_timer = loop_timer(loop, WATCH_MS, WATCH_MS, check_silence, l);
+    struct redis_sentinel_config sentinel = {config->url, config->timeout_ms,
+                                             on_named, l};
+    if (config->url->n_sentinels)
+        l->sentinel = redis_sentinel_new(loop, &sentinel);
     return l;
 }
 
@@ -259,6 +339,8 @@ void redis_link_destroy(struct redis_link **link)
     loop_timer_cancel(l->loop, l->retry_timer);
     loop_timer_cancel(l->loop, l->down_timer);
     loop_timer_cancel(l->loop, l->watch_timer);
+    redis_sentinel_destroy(&l->sentinel);
+    free(l->master);
     free(l);
     *link = NULL;
 }

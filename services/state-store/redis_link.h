@@ -4,7 +4,10 @@
  * One exchange at a time: any number of commands, and a callback when all their
  * replies are there.  A connection that fails, or that says nothing for the
  * timeout while an exchange is under way, is closed and made again (100 ms,
- * doubling to 2 s).  With redis_mirror.c the only user of hiredis.
+ * doubling to 2 s).  Host names are looked up without waiting.  When the URL
+ * names sentinels, the master they name is connected to, and left for another
+ * one as soon as they name that.  With redis_mirror.c and redis_sentinel.c the
+ * only user of hiredis.
  */
 #ifndef REEVE_STATE_STORE_REDIS_LINK_H
 #define REEVE_STATE_STORE_REDIS_LINK_H

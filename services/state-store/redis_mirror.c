@@ -32,6 +32,7 @@ enum {
     FILL_KEYS = 2000,
     FILL_REQUESTS = 8192,
     FILL_BACKLOG_FACTOR = 8, /* while filling the backlog may be longer */
+    REPLICA_WAIT_MS = 1000,  /* at most; and at most half the timeout */
 };
 
 enum stage { AWAY, LOOKING, REFUSED, CLAIMING, FILLING, LOADING, LIVE };
@@ -54,6 +55,7 @@ struct redis_mirror {
     int64_t owner_ttl_ms;
     size_t backlog_bytes;
     uint64_t heartbeat_timer;
+    int64_t replica_wait_ms; /* 0: replicas are not asked */
 
     enum stage stage;
     enum stage intent; /* what to do once claimed: LIVE, FILLING, LOADING */
@@ -70,6 +72,8 @@ struct redis_mirror {
 
     uint64_t seq, revision;           /* applied */
     uint64_t sent_seq, sent_revision; /* of the exchange under way */
+    uint64_t replica_seq;             /* applied by a replica, too */
+    bool has_replica;
     uint64_t pushed_seq;
     bool is_current;
     bool is_in_doubt;     /* see redis_mirror_is_in_doubt() */
@@ -90,6 +94,7 @@ static void look(struct redis_mirror *m);
 static void fill_next(struct redis_mirror *m);
 static void load_next(struct redis_mirror *m);
 static void send_batch(struct redis_mirror *m);
+static void on_heartbeat_done(struct redis_mirror *m, const redisReply *exec);
 
 /* ---- helpers
  * --------------------------------------------------------------------- */
@@ -179,10 +184,16 @@ static const char *intrusion(struct redis_mirror *m, redisReply **replies,
     return NULL;
 }
 
+/* WAIT counts the replicas that have all this connection wrote. */
+static void note_replicas(struct redis_mirror *m, const redisReply *wait)
+{
+    m->has_replica = wait->type == REDIS_REPLY_INTEGER && wait->integer > 0;
+}
+
 static void on_guarded(void *self, redisReply **replies)
 {
     struct redis_mirror *m = self;
-    size_t n = m->batch.n;
+    size_t n = m->batch.n - (m->replica_wait_ms > 0);
     const char *wrong = refusal(m, replies, n);
     if (wrong) {
         give_up(m, wrong);
@@ -198,6 +209,8 @@ static void on_guarded(void *self, redisReply **replies)
         return;
     }
     m->confirmed_ms = loop_now_ms(m->loop);
+    if (m->replica_wait_ms)
+        note_replicas(m, replies[n]);
     m->then(m, replies[n - 4]);
 }
 
@@ -214,6 +227,10 @@ static void guard_send(struct redis_mirror *m,
     redis_batch_command(&m->batch, "WATCH", m->keys.owner, m->keys.meta, NULL);
     redis_batch_command(&m->batch, "GET", m->keys.owner, NULL);
     redis_batch_command(&m->batch, "HGET", m->keys.meta, "seq", NULL);
+    if (m->replica_wait_ms) {
+        snprintf(ttl, sizeof ttl, "%" PRId64, m->replica_wait_ms);
+        redis_batch_command(&m->batch, "WAIT", "1", ttl, NULL);
+    }
     m->then = then;
     redis_link_ask(m->link, &m->batch.out, m->batch.n, on_guarded);
 }
@@ -230,12 +247,25 @@ static void set_position(struct redis_mirror *m, uint64_t seq,
  * ------------------------------------------------------------------------------
  */
 
+/* What no replica has confirmed: WAIT again, which itself takes its time. */
+static void ask_replica(struct redis_mirror *m)
+{
+    if (!m->replica_wait_ms || m->stage != LIVE || m->replica_seq >= m->seq ||
+        !redis_link_is_idle(m->link))
+        return;
+    guard_begin(m);
+    guard_send(m, on_heartbeat_done);
+}
+
 static void note_applied(struct redis_mirror *m)
 {
     if (m->seq >= m->pushed_seq)
         m->is_current = true;
+    if (m->has_replica)
+        m->replica_seq = m->seq;
     m->events->applied(m->self);
     send_batch(m);
+    ask_replica(m);
 }
 
 static void on_batch(struct redis_mirror *m, const redisReply *exec UNUSED)
@@ -757,6 +787,7 @@ static void on_down(void *self, const char *why)
     snprintf(m->why, sizeof m->why, "%s", why);
     bool was_owner = m->stage == LIVE || m->stage == FILLING;
     m->stage = AWAY;
+    m->has_replica = false;
     forget_progress(m);
     /* We slept past our lease: somebody may have taken it meanwhile. */
     if (was_owner && loop_now_ms(m->loop) - m->confirmed_ms > m->owner_ttl_ms)
@@ -772,7 +803,7 @@ static void on_heartbeat_done(struct redis_mirror *m,
     if (m->stage == FILLING)
         fill_next(m);
     else
-        send_batch(m);
+        note_applied(m);
 }
 
 /* Idle: the owner key is kept alive, and whatever happened to Redis is seen. */
@@ -802,6 +833,8 @@ struct redis_mirror *redis_mirror_new(struct loop *loop,
     m->holder = xstrdup(config->holder);
     m->owner_ttl_ms = config->owner_ttl_ms;
     m->backlog_bytes = config->backlog_bytes;
+    if (config->asks_replica)
+        m->replica_wait_ms = MIN(REPLICA_WAIT_MS, config->timeout_ms / 2);
     redis_keys_init(&m->keys, config->prefix);
     m->pattern = redis_scan_pattern(m->keys.kv);
     m->link = redis_link_new(loop, &link, &link_events, m);
@@ -883,6 +916,16 @@ bool redis_mirror_is_in_doubt(const struct redis_mirror *m)
 uint64_t redis_mirror_seq(const struct redis_mirror *m)
 {
     return m->seq;
+}
+
+uint64_t redis_mirror_replica_seq(const struct redis_mirror *m)
+{
+    return m->replica_seq;
+}
+
+bool redis_mirror_has_replica(const struct redis_mirror *m)
+{
+    return m->has_replica;
 }
 
 uint64_t redis_mirror_revision(const struct redis_mirror *m)

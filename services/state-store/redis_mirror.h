@@ -42,6 +42,7 @@ struct redis_mirror_config {
     int64_t timeout_ms; /* silence after which Redis counts as away */
     int64_t owner_ttl_ms;
     size_t backlog_bytes; /* records kept for catching up */
+    bool asks_replica;    /* WAIT for one after each change */
 };
 
 struct redis_mirror_events {
@@ -90,6 +91,10 @@ bool redis_mirror_is_current(const struct redis_mirror *mirror);
 bool redis_mirror_is_in_doubt(const struct redis_mirror *mirror);
 /* Applied; what is known while it is away. */
 uint64_t redis_mirror_seq(const struct redis_mirror *mirror);
+/* Also applied by a replica, as far as it was asked. */
+uint64_t redis_mirror_replica_seq(const struct redis_mirror *mirror);
+/* The last WAIT was answered by a replica. */
+bool redis_mirror_has_replica(const struct redis_mirror *mirror);
 uint64_t redis_mirror_revision(const struct redis_mirror *mirror);
 /* Records pushed and not applied. */
 uint64_t redis_mirror_lag(const struct redis_mirror *mirror);

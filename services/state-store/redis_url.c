@@ -8,10 +8,24 @@
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 
-enum { DEFAULT_PORT = 6379, DATABASE_MAX = 65535 };
+enum {
+    DEFAULT_PORT = 6379,
+    SENTINEL_PORT = 26379,
+    SENTINELS_MAX = 32,
+    DATABASE_MAX = 65535,
+};
+
+bool redis_url_is_set(const struct redis_url *url)
+{
+    return url->host || url->n_sentinels;
+}
 
 void redis_url_free(struct redis_url *url)
 {
+    for (size_t i = 0; i < url->n_sentinels; i++)
+        free(url->sentinels[i].host);
+    free(url->sentinels);
+    free(url->master);
     free(url->host);
     free(url->user);
     free(url->password);
@@ -20,7 +34,12 @@ void redis_url_free(struct redis_url *url)
 
 void redis_url_text(const struct redis_url *url, char *out, size_t size)
 {
-    if (url->is_unix)
+    if (url->n_sentinels)
+        snprintf(out, size, "redis+sentinel://%s:%d%s/%s/%d",
+                 url->sentinels[0].host, url->sentinels[0].port,
+                 url->n_sentinels > 1 ? ",..." : "", url->master,
+                 url->database);
+    else if (url->is_unix)
         snprintf(out, size, "unix://%s?db=%d", url->host, url->database);
     else
         snprintf(out, size, "redis://%s:%d/%d", url->host, url->port,
@@ -118,25 +137,77 @@ static char *take_host(const char **text)
             return NULL;
         *text = end + 1;
     } else {
-        end = start + strcspn(start, ":/");
+        end = start + strcspn(start, ":/,");
         *text = end;
     }
     return end > start ? xstrndup(start, (size_t)(end - start)) : NULL;
 }
 
+/* host[:port]; *text moves behind it. The host is the caller's. */
+static int take_address(const char **text, struct redis_host *at,
+                        struct err *err)
+{
+    at->host = take_host(text);
+    if (!at->host)
+        return err_set(err, ERR_INVALID, "Redis URL: no host");
+    if (**text != ':')
+        return 0;
+    size_t len = strcspn(++*text, "/,");
+    AUTO_FREE char *port = xstrndup(*text, len);
+    if (parse_number(port, 65535, &at->port) < 0 || at->port == 0)
+        return err_set(err, ERR_INVALID, "Redis URL: bad port");
+    *text += len;
+    return 0;
+}
+
+static int parse_sentinels(const char **text, struct redis_url *url,
+                           struct err *err)
+{
+    for (;;) {
+        struct redis_host at = {NULL, SENTINEL_PORT};
+        int taken = take_address(text, &at, err);
+        url->sentinels = xrealloc(url->sentinels, (url->n_sentinels + 1) *
+                                                      sizeof *url->sentinels);
+        url->sentinels[url->n_sentinels++] = at;
+        if (taken < 0)
+            return -1;
+        if (**text != ',')
+            return 0;
+        if (url->n_sentinels == SENTINELS_MAX)
+            return err_set(err, ERR_INVALID, "Redis URL: at most %d sentinels",
+                           SENTINELS_MAX);
+        ++*text;
+    }
+}
+
+static int parse_sentinel(const char *text, struct redis_url *url,
+                          struct err *err)
+{
+    if (parse_sentinels(&text, url, err) < 0)
+        return -1;
+    size_t len = *text == '/' ? strcspn(text + 1, "/") : 0;
+    url->master = len ? unescape(text + 1, len) : NULL;
+    if (!url->master)
+        return err_set(err, ERR_INVALID,
+                       "Redis URL: after the sentinels / and the name of the "
+                       "master");
+    text += 1 + len;
+    if (*text == '/' && text[1] &&
+        parse_number(text + 1, DATABASE_MAX, &url->database) < 0)
+        return err_set(err, ERR_INVALID,
+                       "Redis URL: after the master's name / and the number "
+                       "of a database");
+    return 0;
+}
+
 static int parse_tcp(const char *text, struct redis_url *url, struct err *err)
 {
-    url->port = DEFAULT_PORT;
-    url->host = take_host(&text);
-    if (!url->host)
-        return err_set(err, ERR_INVALID, "Redis URL: no host");
-    if (*text == ':') {
-        size_t len = strcspn(++text, "/");
-        AUTO_FREE char *port = xstrndup(text, len);
-        if (parse_number(port, 65535, &url->port) < 0 || url->port == 0)
-            return err_set(err, ERR_INVALID, "Redis URL: bad port");
-        text += len;
-    }
+    struct redis_host at = {NULL, DEFAULT_PORT};
+    int taken = take_address(&text, &at, err);
+    url->host = at.host;
+    url->port = at.port;
+    if (taken < 0)
+        return -1;
     if (*text == '/' && text[1] &&
         parse_number(text + 1, DATABASE_MAX, &url->database) < 0)
         return err_set(err, ERR_INVALID,
@@ -153,19 +224,22 @@ int redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 {
     memset(url, 0, sizeof *url);
     bool is_unix = str_starts(text, "unix://");
-    if (!is_unix && !str_starts(text, "redis://"))
+    bool is_sentinel = str_starts(text, "redis+sentinel://");
+    if (!is_unix && !is_sentinel && !str_starts(text, "redis://"))
         return err_set(
             err, str_starts(text, "redis") ? ERR_UNSUPPORTED : ERR_INVALID,
-            "Redis URL: redis://[user:password@]host[:port][/db] "
-            "or unix:///path[?db=N]");
+            "Redis URL: redis://[user:password@]host[:port][/db], "
+            "unix:///path[?db=N] or "
+            "redis+sentinel://host[:port],.../master[/db]");
     text = strstr(text, "//") + 2;
     /* A password may hold any sign but is before the first slash of a host; a
      * path starts with one. */
     size_t len = is_unix ? strcspn(text, "/") : strlen(text);
     int parsed = parse_account(&text, len, url, err);
     if (parsed == 0)
-        parsed =
-            is_unix ? parse_unix(text, url, err) : parse_tcp(text, url, err);
+        parsed = is_unix       ? parse_unix(text, url, err)
+                 : is_sentinel ? parse_sentinel(text, url, err)
+                               : parse_tcp(text, url, err);
     if (parsed < 0)
         redis_url_free(url);
     return parsed;

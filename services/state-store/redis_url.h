@@ -3,8 +3,10 @@
  *
  *   redis://[[user]:password@]host[:port][/database]
  *   unix://[[user]:password@]/path/of/socket[?db=database]
+ *   redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/master[/db]
  *
- * User, password and path may use %XX.
+ * User, password, path and the master's name may use %XX.  With Sentinel, user
+ * and password are for the master it names, not for the sentinels.
  */
 #ifndef REEVE_STATE_STORE_REDIS_URL_H
 #define REEVE_STATE_STORE_REDIS_URL_H
@@ -14,13 +16,22 @@
 
 struct err;
 
+struct redis_host {
+    char *host;
+    int port;
+};
+
 struct redis_url {
     bool is_unix;
-    char *host; /* or the path of the socket */
+    char *host; /* or the path of the socket; NULL with sentinels */
     int port;
     char *user, *password; /* NULL: none */
     int database;
+    struct redis_host *sentinels;
+    size_t n_sentinels; /* 0: the host itself is the master */
+    char *master;       /* the name the sentinels know it by */
 };
+bool redis_url_is_set(const struct redis_url *url);
 
 /* ERR_INVALID, ERR_UNSUPPORTED (another scheme).  The error never holds the
  * password. */

@@ -71,12 +71,14 @@ static int read_options(struct store *s, struct err *err)
     const char *ack = service_str(s->service, "ack");
     const char *prefer = service_str(s->service, "prefer");
     const char *redis = service_str(s->service, "redis");
-    if (strcmp(ack, "wal") != 0 && strcmp(ack, "wal+redis") != 0)
-        return err_set(err, ERR_INVALID,
-                       "--ack: \"%.64s\" is not wal or "
-                       "wal+redis",
-                       ack);
     s->acks_with_redis = strcmp(ack, "wal+redis") == 0;
+    s->acks_with_replica = strcmp(ack, "wal+replica") == 0;
+    if (!s->acks_with_redis && !s->acks_with_replica && strcmp(ack, "wal") != 0)
+        return err_set(err, ERR_INVALID,
+                       "--ack: \"%.64s\" is not wal, wal+redis or wal+replica",
+                       ack);
+    if (s->acks_with_replica && !*redis)
+        return err_set(err, ERR_INVALID, "--ack wal+replica needs --redis");
     if (*prefer && strcmp(prefer, "log") != 0 && strcmp(prefer, "redis") != 0)
         return err_set(err, ERR_INVALID,
                        "--prefer: \"%.64s\" is not log or redis", prefer);

@@ -50,6 +50,7 @@ struct store {
     struct redis_mirror *mirror; /* NULL: no Redis configured */
     char *holder;                /* who we are for the owner key */
     bool acks_with_redis;
+    bool acks_with_replica; /* of Redis; nothing without one */
     bool must_load;      /* Redis was seen to be ahead of the log */
     uint64_t wait_timer; /* until the log alone will do */
 

@@ -86,6 +86,8 @@ static uint64_t acknowledged_seq(const struct store *s)
     uint64_t durable = wal_durable_seq(s->wal);
     if (s->mirror && redis_mirror_is_in_doubt(s->mirror))
         return s->visible_seq;
+    if (s->acks_with_replica)
+        return MIN(durable, redis_mirror_replica_seq(s->mirror));
     if (!s->acks_with_redis || !s->mirror ||
         !redis_mirror_is_current(s->mirror))
         return durable;

@@ -13,24 +13,30 @@ static const struct {
     const char *name, *text;
     struct redis_url url;
 } good_urls[] = {
-    {"host", "redis://db", {false, (char *)"db", 6379, NULL, NULL, 0}},
+    {"host",
+     "redis://db",
+     {false, (char *)"db", 6379, NULL, NULL, 0, NULL, 0, NULL}},
     {"port, database",
      "redis://127.0.0.1:7000/3",
-     {false, (char *)"127.0.0.1", 7000, NULL, NULL, 3}},
-    {"slash alone", "redis://db/", {false, (char *)"db", 6379, NULL, NULL, 0}},
-    {"v6", "redis://[::1]:1/2", {false, (char *)"::1", 1, NULL, NULL, 2}},
+     {false, (char *)"127.0.0.1", 7000, NULL, NULL, 3, NULL, 0, NULL}},
+    {"slash alone",
+     "redis://db/",
+     {false, (char *)"db", 6379, NULL, NULL, 0, NULL, 0, NULL}},
+    {"v6",
+     "redis://[::1]:1/2",
+     {false, (char *)"::1", 1, NULL, NULL, 2, NULL, 0, NULL}},
     {"password",
      "redis://:p%40%2fw@db",
-     {false, (char *)"db", 6379, NULL, (char *)"p@/w", 0}},
+     {false, (char *)"db", 6379, NULL, (char *)"p@/w", 0, NULL, 0, NULL}},
     {"user and password",
      "redis://me:a:b@db:1",
-     {false, (char *)"db", 1, (char *)"me", (char *)"a:b", 0}},
+     {false, (char *)"db", 1, (char *)"me", (char *)"a:b", 0, NULL, 0, NULL}},
     {"socket",
      "unix:///run/r.sock",
-     {true, (char *)"/run/r.sock", 0, NULL, NULL, 0}},
+     {true, (char *)"/run/r.sock", 0, NULL, NULL, 0, NULL, 0, NULL}},
     {"socket, password, database",
      "unix://:pw@/run/r%20s?db=4",
-     {true, (char *)"/run/r s", 0, NULL, (char *)"pw", 4}},
+     {true, (char *)"/run/r s", 0, NULL, (char *)"pw", 4, NULL, 0, NULL}},
 };
 
 Test(redis_url, good)
@@ -61,7 +67,13 @@ static const struct {
 } bad_urls[] = {
     {"empty", "", ERR_INVALID},
     {"another scheme", "http://db", ERR_INVALID},
-    {"sentinel", "redis+sentinel://db", ERR_UNSUPPORTED},
+    {"sentinel without a name", "redis+sentinel://db", ERR_INVALID},
+    {"sentinel, empty name", "redis+sentinel://db:1/", ERR_INVALID},
+    {"sentinel, no host", "redis+sentinel:///main", ERR_INVALID},
+    {"sentinel, no second host", "redis+sentinel://a:1,/main", ERR_INVALID},
+    {"sentinel, bad second port", "redis+sentinel://a,b:x/main", ERR_INVALID},
+    {"sentinel, bad database", "redis+sentinel://a/main/x", ERR_INVALID},
+    {"two hosts without sentinel", "redis://a,b", ERR_INVALID},
     {"TLS", "rediss://db", ERR_UNSUPPORTED},
     {"no host", "redis://", ERR_INVALID},
     {"no host, port", "redis://:7000", ERR_INVALID},
@@ -76,6 +88,33 @@ static const struct {
     {"relative socket", "unix://run/r.sock", ERR_INVALID},
     {"bad query", "unix:///run/r.sock?x=1", ERR_INVALID},
 };
+
+Test(redis_url, sentinels)
+{
+    struct redis_url url;
+    struct err err;
+    char text[256];
+    cr_assert_eq(redis_url_parse("redis+sentinel://me:p%2Fw@a:1,[::1],b/ma%20in"
+                                 "/7",
+                                 &url, &err),
+                 0, "%s", err.text);
+    cr_assert_eq(url.n_sentinels, 3);
+    cr_expect_str_eq(url.sentinels[0].host, "a");
+    cr_expect_eq(url.sentinels[0].port, 1);
+    cr_expect_str_eq(url.sentinels[1].host, "::1");
+    cr_expect_eq(url.sentinels[1].port, 26379);
+    cr_expect_str_eq(url.sentinels[2].host, "b");
+    cr_expect_str_eq(url.master, "ma in");
+    cr_expect_str_eq(url.user, "me");
+    cr_expect_str_eq(url.password, "p/w");
+    cr_expect_eq(url.database, 7);
+    cr_expect_null(url.host);
+    cr_expect(redis_url_is_set(&url));
+    redis_url_text(&url, text, sizeof text);
+    cr_expect_null(strstr(text, "p/w"));
+    redis_url_free(&url);
+    cr_expect_not(redis_url_is_set(&url));
+}
 
 Test(redis_url, bad)
 {

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The n-th call to the disk fails, for every n of a scripted run: the store ends
+with its exit code or refuses and goes on, and what it acknowledged is there when
+it starts on a good disk; what it did not is there as a whole or not at all.
+
+Each n meets one kind of fault, in turn; with REEVE_ROUNDS=50 or more, each."""
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from suite import SLOW, TOOLS, check, done, guarded, wait_for  # noqa: E402
+from store import Bench  # noqa: E402
+
+ALL = int(os.environ.get("REEVE_ROUNDS", "0")) >= 50
+MODES = ["EIO", "ENOSPC", "torn", "short"]
+WRITES = 24
+# Small files: the script rotates several times and takes snapshots.
+SMALL = {"segment_kib": 8, "snapshot_log_kib": 16, "reserve_mib": 1,
+         "min_free_mib": 0}
+EXITS = (6, 7)  # EXIT_UNWRITABLE at start, EXIT_WAL
+
+
+class Faults(Bench):
+    def __init__(self, nth=0, mode="EIO"):
+        super().__init__(**SMALL)
+        self.faults = os.path.join(self.folder, "faults")
+        self.env = {"LD_PRELOAD": f"{TOOLS}/faultfs.so",
+                    "FAULTFS_DIR": self.data_dir, "FAULTFS_LOG": self.faults,
+                    "FAULTFS_NTH": str(nth), "FAULTFS_MODE": mode}
+
+    def calls(self):
+        with open(self.faults) as f:
+            return [line.split() for line in f]
+
+    def run_script(self):
+        """Until everything is written, writes are refused or it has left."""
+        os.environ.update(self.env)
+        asan = os.environ.get("ASAN_OPTIONS", "")
+        os.environ["ASAN_OPTIONS"] = asan + ":verify_asan_link_order=0"
+        try:
+            self.spawn()
+        finally:
+            for name in self.env:
+                del os.environ[name]
+            os.environ["ASAN_OPTIONS"] = asan
+        w = self.writer("a", window=1, size=700, count=WRITES)
+        end = time.monotonic() + 30 * SLOW
+        asked = time.monotonic()
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                return w, self.process.returncode
+            if w.process.poll() is not None:
+                w.thread.join(timeout=10)
+                return w, None
+            if time.monotonic() > asked + 1:
+                health = self.health("wal")
+                if health and not health.get("ok"):
+                    return w, None
+                asked = time.monotonic()
+            time.sleep(0.01)
+        raise TimeoutError("neither done nor refused nor gone")
+
+
+def half_there(b):
+    """Each write put two keys: both of it are there or none.  "" when so."""
+    items = b.dump()["items"]
+    if not items:
+        return "", -1
+    revision, _, text = items["w/a/last"]
+    last = int(text)
+    if len(items) != last + 2:
+        return f"{len(items)} keys after write {last}", last
+    for n in range(last + 1):
+        at, _, value = items[f"w/a/{n}"]
+        if at != n + 1 or int(value) != n:
+            return f"write {n} is {value} at {at}", last
+    if revision != last + 1:
+        return f"last is {last} at {revision}", last
+    return "", last
+
+
+def one(nth, mode):
+    """One run with one fault; what is wrong with it, "" for nothing."""
+    with Faults(nth, mode) as b:
+        w, code = b.run_script()
+        calls = b.calls()
+        faults = [c for c in calls if c[1] == "fault"]
+        call = next((c[1] for c in calls if c[0] == str(nth)), "?")
+        path = faults[0][2] if faults else ""
+        what = f"{mode} at call {nth}, {call} {os.path.basename(path)}: "
+        if path == b.data_dir:  # synced after a rename: of what?
+            renamed = [c[2] for c in calls if c[1] == "rename" and
+                       int(c[0]) < nth]
+            path = renamed[-1] if renamed else "/wal-"
+        is_log = "/wal-" in path
+        if code is not None and code not in EXITS:
+            return what + f"left with {code}\n{b.log()[-1500:]}"
+        if code is not None and "level=bad" not in b.log() and \
+                "start_failed" not in b.log():
+            return what + "left without a word"
+        if mode == "short" and (code is not None or len(w.acks) != WRITES):
+            return what + f"a short write is no fault, but {code}"
+        # ENOSPC once is what the reserve is for; it lasts, so it ends too.
+        if faults and is_log and mode != "short" and code is None and \
+                len(w.acks) == WRITES and call != "open":
+            return what + "the log failed and it went on"
+        w.process.kill()
+        b.kill()
+        b.start()
+        wrong, last = half_there(b)
+        if wrong:
+            return what + wrong
+        if w.acks and max(w.acks) > last:
+            return what + f"acknowledged {max(w.acks)}, there is {last}"
+        if last > len(w.acks):
+            return what + f"{last} is there after {len(w.acks)} answers"
+        if b.ask("put", "after", "1").returncode != 0:
+            return what + "takes no writes on a good disk"
+        b.kill(signal.SIGTERM)
+        return ""
+
+
+def every_call():
+    with Faults() as b:
+        w, code = b.run_script()
+        check("the script without a fault", code is None and
+              len(w.acks) == WRITES, (code, b.log()[-2000:]))
+        count = len(b.calls())
+        kinds = {c[1] for c in b.calls()}
+        files = {os.path.basename(c[2])[:4] for c in b.calls()}
+        check(f"{count} calls meet the log, snapshots and the folder",
+              kinds >= {"open", "pwrite", "write", "fsync", "fdatasync",
+                        "rename", "fallocate", "posix_fallocate"} and
+              files >= {"wal-", "snap", "lock", "rese", "stor"},
+              (kinds, files))
+        wait_for("the last answer", lambda: len(w.acks) == WRITES)
+    wrong, runs = [], 0
+    for nth in range(1, count + 1):
+        for mode in MODES if ALL else [MODES[nth % len(MODES)]]:
+            with guarded(f"{mode} at call {nth}"):
+                problem = one(nth, mode)
+                runs += 1
+                if problem:
+                    wrong.append(problem)
+    check(f"{runs} runs, a fault at each of {count} calls", not wrong,
+          "\n".join(wrong[:8]))
+
+
+with guarded("every_call"):
+    every_call()
+done()
