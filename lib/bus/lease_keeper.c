@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/base/base.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
@@ -18,6 +19,7 @@ enum {
      * answer to an old one is never taken for the newest epoch. */
     MAX_ASK_MS = 900,
     RELEASE_MS = 300,
+    MAX_HOLDER = 255, /* as the store takes it */
 };
 
 struct lease_keeper {
@@ -198,6 +200,22 @@ void lease_keeper_release(struct lease_keeper *k)
     free(body);
 }
 
+/* A holder is often called after a folder, whose name may hold anything; the
+ * store takes printable ASCII without blanks.  The rest becomes %XX; of too
+ * long a name the end counts. */
+static char *printable(const char *text)
+{
+    AUTO_BUF struct buf out = {0};
+
+    for (const char *c = text; *c; c++)
+        if (*c > 0x20 && *c < 0x7f && *c != '%')
+            buf_add(&out, c, 1);
+        else
+            buf_addf(&out, "%%%02X", (unsigned)(unsigned char)*c);
+    return xstrdup(buf_text(&out) +
+                   (out.len > MAX_HOLDER ? out.len - MAX_HOLDER : 0));
+}
+
 struct lease_keeper *lease_keeper_new(struct loop *loop,
                                       const struct lease_spec *spec)
 {
@@ -208,7 +226,7 @@ struct lease_keeper *lease_keeper_new(struct loop *loop,
     k->from = xstrdup(spec->from);
     k->store_req = xstrdup(spec->store_req);
     k->name = xstrdup(spec->name);
-    k->holder = xstrdup(spec->holder);
+    k->holder = printable(spec->holder);
     k->ttl_ms = spec->ttl_ms;
     k->changed = spec->changed;
     k->self = spec->self;

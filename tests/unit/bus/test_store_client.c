@@ -251,6 +251,18 @@ Test(store_client, a_lease_is_taken_and_renewed)
     free(t);
 }
 
+Test(store_client, a_holder_is_said_in_printable_ascii)
+{
+    struct test *t = xcalloc(1, sizeof *t);
+    begin(t);
+    store_client_hold_lease(t->client, "planner", "me@/my r\xc3\xbcn/5%~", 600,
+                            on_lease, t);
+    cr_assert(bus_world_until(&t->w, &t->held, 1, 5000));
+    cr_expect_str_eq(t->store.lease_holder, "me@/my%20r%C3%BCn/5%25~");
+    end(t);
+    free(t);
+}
+
 Test(store_client, before_the_lease_is_held_commits_are_fenced)
 {
     struct test *t = xcalloc(1, sizeof *t);
