@@ -81,13 +81,15 @@ int preflight_run_dir(const char *path, char **absolute, struct err *err)
                 *absolute);
         return EXIT_IN_USE;
     }
+    if (bus_endpoint(*absolute, "state-store.pub", endpoint, sizeof(endpoint),
+                     err) < 0) {
+        rmdir(*absolute); /* ours when it is empty */
+        return EXIT_USAGE;
+    }
     if (make_folders(*absolute, err) < 0) {
         err_wrap(err, "run dir %s cannot be written", *absolute);
         return EXIT_UNWRITABLE;
     }
-    if (bus_endpoint(*absolute, "state-store.pub", endpoint, sizeof(endpoint),
-                     err) < 0)
-        return EXIT_USAGE;
     return EXIT_OK;
 }
 
