@@ -27,7 +27,8 @@
 
 struct agent {
     struct loop *loop;
-    struct agent_store *store;
+    struct agent_store *store; /* NULL: all is in memory */
+    char *dir;
     struct agent_core *core;
     const struct launcher_ops *launcher_ops;
     struct launcher *launcher;
@@ -146,7 +147,8 @@ static void perform_all(struct agent *agent)
     struct agent_action action;
     struct err err;
     while (agent_core_take(agent->core, &action)) {
-        if (!agent->broken && perform_disk(agent, &action, &err) < 0) {
+        if (!agent->broken && agent->store &&
+            perform_disk(agent, &action, &err) < 0) {
             /* As a real agent, which ends here: nothing that rests on what is
              * not saved may happen. */
             agent->broken = true;
@@ -273,7 +275,7 @@ static struct agent_core *make_core(const struct agent *agent,
                                     struct err *err)
 {
     struct agent_core_config core = {
-        .work_dir = agent_store_dir(agent->store),
+        .work_dir = agent->dir,
         .ip = config->ip ? config->ip : "127.0.0.1",
         .port = config->port,
         .switch_user = config->switch_user,
@@ -334,7 +336,7 @@ static int recover(struct agent *agent, struct err *err)
         return err_set(err, ERR_CORRUPT,
                        "%s/meta/slaves: an executor's checkpoint cannot be "
                        "read; remove it (tasks it tells of may still run)",
-                       agent_store_dir(agent->store));
+                       agent->dir);
     agent_core_recovered(agent->core, now());
     return 0;
 }
@@ -342,11 +344,21 @@ static int recover(struct agent *agent, struct err *err)
 static int set_up(struct agent *agent, const struct agent_config *config,
                   struct err *err)
 {
-    struct launcher_config launcher = {agent->loop, config->shim_program,
-                                       &launcher_events, agent};
-    agent->store = agent_store_open(config->work_dir, err);
-    if (!agent->store)
-        return -1;
+    struct launcher_config launcher = {
+        .loop = agent->loop,
+        .events = &launcher_events,
+        .self = agent,
+        .shim_program = config->shim_program,
+        .no_files = config->in_memory,
+        .schedule = config->schedule,
+    };
+    if (!config->in_memory) {
+        agent->store = agent_store_open(config->work_dir, err);
+        if (!agent->store)
+            return -1;
+    }
+    agent->dir = xstrdup(agent->store ? agent_store_dir(agent->store)
+                                      : config->work_dir);
     agent->info = make_info(config, err);
     if (!agent->info)
         return -1;
@@ -356,7 +368,7 @@ static int set_up(struct agent *agent, const struct agent_config *config,
     agent->launcher = agent->launcher_ops->open(&launcher, err);
     if (!agent->launcher)
         return -1;
-    return recover(agent, err);
+    return agent->store ? recover(agent, err) : 0;
 }
 
 static void agent_free(struct agent **agent)
@@ -368,6 +380,7 @@ static void agent_free(struct agent **agent)
         a->launcher_ops->close(&a->launcher);
     agent_core_destroy(&a->core);
     agent_store_close(&a->store);
+    free(a->dir);
     MSG_FREE(a->info);
     free(a);
     *agent = NULL;
@@ -382,8 +395,9 @@ struct agent *agent_new(struct loop *loop, const struct agent_config *config,
     agent->loop = loop;
     agent->to_master = to_master;
     agent->self = self;
-    agent->launcher_ops =
-        config->launcher ? config->launcher : &launcher_processes;
+    agent->launcher_ops = config->launcher    ? config->launcher
+                          : config->in_memory ? &launcher_simulated
+                                              : &launcher_processes;
     if (set_up(agent, config, err) < 0) {
         agent_free(&agent);
         return NULL;
@@ -439,7 +453,7 @@ const char *agent_id(const struct agent *agent)
 
 const char *agent_work_dir(const struct agent *agent)
 {
-    return agent_store_dir(agent->store);
+    return agent->dir;
 }
 
 bool agent_connected(const struct agent *agent)

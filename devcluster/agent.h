@@ -40,6 +40,10 @@ struct agent_config {
     const char *shim_program;
     /* How containers are run; NULL: as real processes (launcher.h). */
     const struct launcher_ops *launcher;
+    /* Nothing is read from or written to disk, and tasks are simulated: for
+     * clusters of thousands of agents.  schedule: launcher_simulated.c. */
+    bool in_memory;
+    const char *schedule;
     bool switch_user; /* run tasks as CommandInfo.user / FrameworkInfo.user */
     int64_t status_resend_ms;     /* first resend, then doubled; 10,000 */
     int64_t status_resend_max_ms; /* 600,000 */

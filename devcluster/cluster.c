@@ -27,8 +27,10 @@
 #include "lib/service/service.h"
 #include "lib/loop/loop.h"
 
-#define TICK_MS     50
-#define AGENT_PORTS 100
+#define TICK_MS         50
+#define AGENT_PORTS     100
+#define SIMULATED_PORT  5051 /* announced; nobody listens */
+#define MAX_REAL_AGENTS 1000 /* each listens */
 
 /* A message held back while an agent hangs. */
 struct held {
@@ -37,12 +39,22 @@ struct held {
     struct held *next;
 };
 
+/* A status update on its way for longer than usual. */
+struct delayed {
+    struct cluster *cluster;
+    uint64_t link;
+    uint64_t timer;
+    ProtobufCMessage *message;
+    struct delayed *prev, *next;
+};
+
 enum agent_mode {
     MODE_UP,
     MODE_PARTITIONED,
     MODE_HUNG,
     MODE_KILLED,
     MODE_LEFT, /* unregistered, or told to shut down */
+    MODE_LOST, /* with its tasks and its disk */
 };
 
 struct member {
@@ -67,10 +79,13 @@ struct cluster {
     uint64_t next_link;
     uint64_t tick_timer;
     bool flushing;
+    int64_t update_delay_ms;
+    unsigned update_repeats;
+    struct delayed *delayed;
 };
 
-static const char *const mode_names[] = {"up", "partitioned", "hung", "killed",
-                                         "left"};
+static const char *const mode_names[] = {"up",     "partitioned", "hung",
+                                         "killed", "left",        "lost"};
 
 struct master *cluster_master(struct cluster *c)
 {
@@ -82,11 +97,9 @@ struct master *cluster_master(struct cluster *c)
 
 static struct member *member_of_link(const struct cluster *c, uint64_t link)
 {
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->members[i].link == link)
-            return &c->members[i];
-    }
-    return NULL;
+    struct member *member = &c->members[link % MAX(c->count, 1)];
+
+    return link && member->link == link ? member : NULL;
 }
 
 static void hold(struct member *member, const ProtobufCMessage *message,
@@ -119,6 +132,52 @@ static void deliver_to_agent(struct cluster *c, const struct master_out *out)
         hand_over(member, (const void *)out->message);
 }
 
+static void to_master(struct cluster *c, uint64_t link,
+                      const Reeve__Devcluster__ToMaster *message)
+{
+    master_agent_message(cluster_master(c), link, message);
+    cluster_flush(c);
+}
+
+static void delayed_free(struct delayed *delayed)
+{
+    DL_DELETE(delayed->cluster->delayed, delayed);
+    loop_timer_cancel(delayed->cluster->loop, delayed->timer);
+    wire_free(&delayed->message);
+    free(delayed);
+}
+
+static void on_delayed(void *self)
+{
+    struct delayed *delayed = self;
+    struct cluster *c = delayed->cluster;
+
+    /* A link that broke meanwhile has lost it: the agent says it again. */
+    if (member_of_link(c, delayed->link))
+        to_master(c, delayed->link, (const void *)delayed->message);
+    delayed_free(delayed);
+}
+
+static void pass_update(struct cluster *c, uint64_t link,
+                        const Reeve__Devcluster__ToMaster *message)
+{
+    for (unsigned i = 0; i <= c->update_repeats; i++) {
+        struct delayed *delayed;
+
+        if (!c->update_delay_ms) {
+            to_master(c, link, message);
+            continue;
+        }
+        delayed = xcalloc(1, sizeof *delayed);
+        delayed->cluster = c;
+        delayed->link = link;
+        delayed->message = wire_dup(&message->base);
+        delayed->timer =
+            loop_timer(c->loop, c->update_delay_ms, 0, on_delayed, delayed);
+        DL_APPEND(c->delayed, delayed);
+    }
+}
+
 static void on_agent_message(void *self, struct agent *agent UNUSED,
                              const Reeve__Devcluster__ToMaster *message)
 {
@@ -130,9 +189,10 @@ static void on_agent_message(void *self, struct agent *agent UNUSED,
         hold(member, &message->base, false);
         return;
     }
-    master_agent_message(cluster_master(member->cluster), member->link,
-                         message);
-    cluster_flush(member->cluster);
+    if (message->status_update)
+        pass_update(member->cluster, member->link, message);
+    else
+        to_master(member->cluster, member->link, message);
 }
 
 static void save_registry(struct cluster *c, const struct master_out *out)
@@ -212,7 +272,9 @@ static char *numbered(const char *text, size_t number)
 static char *resources_of(const struct cluster *c, size_t number)
 {
     AUTO_FREE char *text = numbered(c->config.agent_resources, number);
-    size_t first = c->config.agent_ports + AGENT_PORTS * number;
+    /* Simulated agents are as many hosts: each may have the same ports. */
+    size_t first =
+        c->config.agent_ports + (c->config.simulate ? 0 : AGENT_PORTS * number);
 
     /* A JSON list, or ports named already: taken as it is. */
     if (strchr(text, '[') || strstr(text, "ports"))
@@ -225,7 +287,8 @@ static void member_connect(struct member *member)
 {
     struct cluster *c = member->cluster;
 
-    member->link = ++c->next_link;
+    /* So that a link tells whose it is: see member_of_link. */
+    member->link = ++c->next_link * c->count + member->number;
     master_agent_link(cluster_master(c), member->link, c->config.address);
     agent_connect(member->agent);
 }
@@ -267,6 +330,8 @@ static int member_start(struct member *member, struct err *err)
         .port = member->port,
         .resources = resources,
         .attributes = attributes,
+        .in_memory = c->config.simulate,
+        .schedule = c->config.simulate_schedule,
         .switch_user = c->config.switch_user,
         .status_resend_ms = c->config.resend_ms,
         .recovery_wait_ms = c->config.recovery_wait_ms,
@@ -275,7 +340,8 @@ static int member_start(struct member *member, struct err *err)
     member->agent = agent_new(c->loop, &config, on_agent_message, member, err);
     if (!member->agent)
         return err_wrap(err, "agent %zu", member->number);
-    agent_http_set(member->http, member->agent);
+    if (member->http)
+        agent_http_set(member->http, member->agent);
     return 0;
 }
 
@@ -285,6 +351,10 @@ static int member_open(struct cluster *c, size_t number, struct err *err)
 
     member->cluster = c;
     member->number = number;
+    if (c->config.simulate) {
+        member->port = SIMULATED_PORT;
+        return member_start(member, err);
+    }
     member->http = agent_http_new(c->loop, c->config.address,
                                   cluster_ports_agent(&c->ports, number), err);
     if (!member->http)
@@ -338,6 +408,39 @@ static void resume_hung(struct member *member)
         member_reconnect(member);
 }
 
+/* A lost machine comes back as another one: empty, with a new agent. */
+static int member_replace(struct member *member, struct err *err)
+{
+    AUTO_FREE char *name = xasprintf("agent-%zu", member->number);
+    AUTO_FREE char *dir = fs_join(member->cluster->config.work_dir, name);
+
+    if (fs_remove_tree(dir, err) < 0 || member_start(member, err) < 0)
+        return -1;
+    member->mode = MODE_UP;
+    member_connect(member);
+    return 0;
+}
+
+static void count_live(void *self, const struct agent_task_view *view)
+{
+    *(size_t *)self += !view->executor_ended;
+}
+
+/* Its tasks were killed; once the last has ended the machine is no more. */
+static int member_bury(struct member *member, struct err *err)
+{
+    size_t live = 0;
+
+    if (!member->agent)
+        return 0;
+    agent_each_task(member->agent, count_live, &live);
+    if (live)
+        return err_set(err, ERR_NOOP, "agent %zu: tasks of it still end",
+                       member->number);
+    agent_stop(&member->agent);
+    return 0;
+}
+
 static int member_return(struct member *member, struct err *err)
 {
     switch (member->mode) {
@@ -355,6 +458,10 @@ static int member_return(struct member *member, struct err *err)
     case MODE_PARTITIONED:
     case MODE_LEFT:
         member_reconnect(member);
+        break;
+    case MODE_LOST:
+        if (member_bury(member, err) < 0 || member_replace(member, err) < 0)
+            return -1;
         break;
     }
     cluster_flush(member->cluster);
@@ -377,11 +484,15 @@ static int member_cut(struct member *member, enum cluster_fault fault,
         return 0;
     }
     agent_disconnect(member->agent);
-    member->mode = fault == CLUSTER_KILL ? MODE_KILLED : MODE_PARTITIONED;
-    if (fault == CLUSTER_KILL) {
+    member->mode = fault == CLUSTER_KILL   ? MODE_KILLED
+                   : fault == CLUSTER_LOSE ? MODE_LOST
+                                           : MODE_PARTITIONED;
+    if (member->http && member->mode != MODE_PARTITIONED)
         agent_http_set(member->http, NULL);
+    if (fault == CLUSTER_KILL)
         agent_stop(&member->agent);
-    }
+    if (fault == CLUSTER_LOSE)
+        agent_unregister(member->agent); /* not connected: only kills */
     member_disconnect(member);
     return 0;
 }
@@ -395,6 +506,18 @@ int cluster_agent_fault(struct cluster *c, size_t number,
     if (fault == CLUSTER_RETURN)
         return member_return(&c->members[number], err);
     return member_cut(&c->members[number], fault, err);
+}
+
+void cluster_disturb_updates(struct cluster *c, int64_t delay_ms,
+                             unsigned repeats)
+{
+    c->update_delay_ms = delay_ms;
+    c->update_repeats = repeats;
+}
+
+struct http *cluster_http(struct cluster *c)
+{
+    return c->http;
 }
 
 size_t cluster_agents(const struct cluster *c)
@@ -435,6 +558,7 @@ static void config_copy(struct cluster_config *to,
     to->agent_resources = xstrdup(from->agent_resources);
     to->agent_attributes = xstrdup(from->agent_attributes);
     to->agent_hostname = xstrdup(from->agent_hostname);
+    to->simulate_schedule = xstrdup(from->simulate_schedule);
 }
 
 static void config_free(struct cluster_config *config)
@@ -444,11 +568,12 @@ static void config_free(struct cluster_config *config)
     free((char *)(uintptr_t)config->agent_resources);
     free((char *)(uintptr_t)config->agent_attributes);
     free((char *)(uintptr_t)config->agent_hostname);
+    free((char *)(uintptr_t)config->simulate_schedule);
 }
 
-static int master_start(struct cluster *c, struct err *err)
+static void master_make(struct cluster *c,
+                        const Reeve__Devcluster__Registry *registry)
 {
-    AUTO_MESSAGE Reeve__Devcluster__Registry *registry = NULL;
     char id[UUID_TEXT_SIZE];
     struct master_config config = {
         .id = id,
@@ -462,15 +587,46 @@ static int master_start(struct cluster *c, struct err *err)
         .max_agent_ping_timeouts = c->config.max_agent_ping_timeouts,
         .agent_reregister_timeout_ms = c->config.agent_reregister_timeout_ms,
         .offer_timeout_ms = c->config.offer_timeout_ms,
+        .no_registry = c->config.simulate,
         .new_uuid = new_uuid,
     };
 
-    if (cluster_registry_load(c->config.work_dir, &registry, err) < 0)
-        return -1;
     uuid_new(id);
     c->master = master_new(&config, registry);
     cluster_master(c);
+}
+
+static int master_start(struct cluster *c, struct err *err)
+{
+    AUTO_MESSAGE Reeve__Devcluster__Registry *registry = NULL;
+
+    if (cluster_registry_load(c->config.work_dir, &registry, err) < 0)
+        return -1;
+    master_make(c, registry);
     return 0;
+}
+
+void cluster_failover(struct cluster *c)
+{
+    AUTO_MESSAGE Reeve__Devcluster__Registry *registry =
+        master_registry(c->master);
+
+    http_drop_streams(c->http);
+    for (size_t i = 0; i < c->count; i++) {
+        struct member *member = &c->members[i];
+
+        member->link = 0;
+        drop_held(member);
+        if (member->agent)
+            agent_disconnect(member->agent);
+    }
+    master_destroy(&c->master);
+    master_make(c, registry);
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->members[i].mode == MODE_UP)
+            member_connect(&c->members[i]);
+    }
+    cluster_flush(c);
 }
 
 /* The port of last time is only a wish, unless it was asked for. */
@@ -517,6 +673,12 @@ struct cluster *cluster_new(struct loop *loop,
 
     c->loop = loop;
     config_copy(&c->config, config);
+    if (config->agents > MAX_REAL_AGENTS && !config->simulate) {
+        err_set(err, ERR_INVALID, "--agents: more than %d only with --simulate",
+                MAX_REAL_AGENTS);
+        cluster_destroy(&c);
+        return NULL;
+    }
     c->count = config->agents;
     c->members = xcalloc(c->count + 1, sizeof *c->members);
     if (open_all(c, err) < 0)
@@ -531,6 +693,8 @@ void cluster_destroy(struct cluster **cluster)
     if (!c)
         return;
     loop_timer_cancel(c->loop, c->tick_timer);
+    while (c->delayed)
+        delayed_free(c->delayed);
     for (size_t i = 0; i < c->count; i++)
         member_close(&c->members[i]);
     http_destroy(&c->http);

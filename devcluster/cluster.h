@@ -18,6 +18,7 @@
 
 struct cluster;
 struct err;
+struct http;
 struct json_t;
 struct loop;
 struct master;
@@ -33,6 +34,10 @@ struct cluster_config {
     const char *agent_attributes;
     const char *agent_hostname;
     bool switch_user;
+    /* No processes, no files but the master's ports, no endpoints of agents:
+     * for thousands of agents.  schedule: launcher_simulated.c. */
+    bool simulate;
+    const char *simulate_schedule;
     int64_t allocation_interval_ms;
     int64_t heartbeat_interval_ms;
     int64_t agent_ping_timeout_ms;
@@ -66,10 +71,20 @@ enum cluster_fault {
     CLUSTER_KILL,       /* the agent process ends; its tasks live on */
     CLUSTER_RETURN,     /* undoes the above */
     CLUSTER_UNREGISTER, /* the agent leaves for good, in good order */
+    CLUSTER_LOSE, /* machine, tasks and volumes are gone; what returns is a new
+                     agent */
 };
 /* ERR_NOT_FOUND: no such agent; ERR_NOOP: it is so already. */
 int cluster_agent_fault(struct cluster *cluster, size_t number,
                         enum cluster_fault fault, struct err *err);
+/* A new master takes over: new id, streams broken, agents and what is on disk
+ * stay. */
+void cluster_failover(struct cluster *cluster);
+/* Each status update of an agent reaches the master after delay_ms, and then
+ * `repeats` more times. */
+void cluster_disturb_updates(struct cluster *cluster, int64_t delay_ms,
+                             unsigned repeats);
+struct http *cluster_http(struct cluster *cluster);
 /* {"agents":[{"number":0,"id":…,"state":"up"|"partitioned"|"hung"|"killed"}]}
  */
 struct json_t *cluster_status(const struct cluster *cluster);

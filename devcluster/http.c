@@ -16,13 +16,16 @@
 #include "devcluster/master.h"
 #include "devcluster/msg.h"
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/http/recordio.h"
 #include "lib/httpd/httpd.h"
+#include "lib/loop/loop.h"
 
-#define TEXT_PLAIN "text/plain; charset=utf-8"
+#define TEXT_PLAIN   "text/plain; charset=utf-8"
+#define CUT_AFTER_MS 100
 
 /* One subscription's reply. */
 struct stream {
@@ -30,12 +33,16 @@ struct stream {
     struct http *http;
     struct httpd_stream *body;
     bool json;
+    uint64_t cut_timer; /* half a record went out: nothing else may */
     UT_hash_handle hh;
 };
 
 struct http {
     struct cluster *cluster;
+    struct loop *loop;
     struct httpd *httpd;
+    int64_t unavailable_until_ms;
+    bool mute_heartbeats;
     struct stream *streams;
     uint64_t next_stream;
     bool closing;
@@ -108,6 +115,7 @@ static void on_stream_closed(void *self)
     struct http *http = stream->http;
 
     HASH_DEL(http->streams, stream);
+    loop_timer_cancel(http->loop, stream->cut_timer);
     if (!http->closing) {
         master_stream_closed(cluster_master(http->cluster), stream->id);
         cluster_flush(http->cluster);
@@ -159,6 +167,13 @@ static void encode_event(const struct stream *stream,
     recordio_encode(bytes.data, bytes.len, out);
 }
 
+static bool is_heartbeat(const ProtobufCMessage *message)
+{
+    const Mesos__V1__Scheduler__Event *event = (const void *)message;
+
+    return event->type == MESOS__V1__SCHEDULER__EVENT__TYPE__HEARTBEAT;
+}
+
 void http_output(struct http *http, const struct master_out *out)
 {
     struct stream *stream = find_stream(http, out->to);
@@ -166,12 +181,14 @@ void http_output(struct http *http, const struct master_out *out)
     struct err err;
 
     /* It closed meanwhile; the core knows or is about to. */
-    if (!stream || !stream->body)
+    if (!stream || !stream->body || stream->cut_timer)
         return;
     if (out->kind == MASTER_OUT_CLOSE) {
         httpd_stream_close(&stream->body);
         return;
     }
+    if (http->mute_heartbeats && is_heartbeat(out->message))
+        return;
     encode_event(stream, out->message, &record);
     if (httpd_stream_send(stream->body, record.data, record.len, &err) < 0) {
         log_odd("stream_overrun", "stream=%llu error=%s",
@@ -180,6 +197,64 @@ void http_output(struct http *http, const struct master_out *out)
         httpd_stream_abort(&stream->body);
         on_stream_closed(stream);
     }
+}
+
+/* ---- faults on command --------------------------------------------------- */
+
+static void on_cut(void *self)
+{
+    struct stream *stream = self;
+
+    stream->cut_timer = 0;
+    httpd_stream_abort(&stream->body);
+    on_stream_closed(stream);
+}
+
+static void cut_stream(struct stream *stream)
+{
+    Mesos__V1__Scheduler__Event event = MESOS__V1__SCHEDULER__EVENT__INIT;
+    AUTO_BUF struct buf record = {0};
+
+    if (!stream->body || stream->cut_timer)
+        return;
+    event.type = MESOS__V1__SCHEDULER__EVENT__TYPE__HEARTBEAT;
+    event.has_type = true;
+    encode_event(stream, &event.base, &record);
+    httpd_stream_send(stream->body, record.data, record.len - 1, NULL);
+    /* Time for the half record to reach the other side. */
+    stream->cut_timer =
+        loop_timer(stream->http->loop, CUT_AFTER_MS, 0, on_cut, stream);
+}
+
+void http_cut_streams(struct http *http)
+{
+    struct stream *stream, *next;
+
+    HASH_ITER(hh, http->streams, stream, next)
+    cut_stream(stream);
+}
+
+void http_drop_streams(struct http *http)
+{
+    struct stream *stream, *next;
+
+    HASH_ITER(hh, http->streams, stream, next)
+    {
+        HASH_DEL(http->streams, stream);
+        loop_timer_cancel(http->loop, stream->cut_timer);
+        httpd_stream_abort(&stream->body);
+        free(stream);
+    }
+}
+
+void http_unavailable_until(struct http *http, int64_t until_ms)
+{
+    http->unavailable_until_ms = until_ms;
+}
+
+void http_mute_heartbeats(struct http *http, bool mute)
+{
+    http->mute_heartbeats = mute;
 }
 
 size_t http_streams(const struct http *http)
@@ -374,7 +449,10 @@ static void on_request(void *self, struct httpd_request *request)
     struct http *http = self;
     int route = http_route(routes, ARRAY_LEN(routes), httpd_path(request));
 
-    if (route < 0)
+    if (http->unavailable_until_ms > clock_mono_ms() &&
+        (route < 0 || handlers[route] != handle_control))
+        reply_text(request, 503, "unavailable on command", NULL);
+    else if (route < 0)
         reply_text(request, 404, "404 Not Found.", NULL);
     else
         handlers[route](http, request);
@@ -390,6 +468,7 @@ struct http *http_new(struct loop *loop, const struct http_settings *settings,
                                   .port = settings->port};
 
     http->cluster = cluster;
+    http->loop = loop;
     http->httpd = httpd_new(loop, &config, on_request, http, err);
     if (!http->httpd) {
         free(http);
@@ -410,6 +489,7 @@ void http_destroy(struct http **http)
     HASH_ITER(hh, (*http)->streams, stream, next)
     {
         HASH_DEL((*http)->streams, stream);
+        loop_timer_cancel((*http)->loop, stream->cut_timer);
         free(stream);
     }
     free(*http);

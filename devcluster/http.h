@@ -31,6 +31,14 @@ int http_port(const struct http *http);
 
 /* MASTER_OUT_EVENT and MASTER_OUT_CLOSE. */
 void http_output(struct http *http, const struct master_out *out);
+/* Ends all streams; the master is not told. */
+void http_drop_streams(struct http *http);
+/* Sends half a record on each stream, then breaks the connection. */
+void http_cut_streams(struct http *http);
+/* Everything but the controls answers 503 until then (monotonic). */
+void http_unavailable_until(struct http *http, int64_t until_ms);
+/* HEARTBEAT events are swallowed. */
+void http_mute_heartbeats(struct http *http, bool mute);
 size_t http_streams(const struct http *http);
 
 #endif

@@ -8,9 +8,13 @@
 #include <string.h>
 
 #include "devcluster/cluster.h"
+#include "devcluster/http.h"
 #include "devcluster/json_view.h"
+#include "devcluster/master.h"
 #include "lib/base/base.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/base/log.h"
 #include "lib/httpd/httpd.h"
 
 static const struct {
@@ -22,7 +26,123 @@ static const struct {
     {"kill", CLUSTER_KILL},
     {"return", CLUSTER_RETURN},
     {"unregister", CLUSTER_UNREGISTER},
+    {"lose", CLUSTER_LOSE},
 };
+
+/* ---- of the master and the network ----------------------------------------
+ */
+
+/* A whole number from min to max; replies and says no when it is none. */
+static bool number_of(struct httpd_request *request, const char *name,
+                      int64_t max, int64_t *value)
+{
+    const char *text = httpd_query(request, name);
+
+    if (!text)
+        return true;
+    if (parse_i64(text, value) && *value >= 0 && *value <= max)
+        return true;
+    httpd_reply_text(request, 400, "'%s': expected a number up to %lld", name,
+                     (long long)max);
+    return false;
+}
+
+static bool fail_over(struct cluster *cluster,
+                      struct httpd_request *request UNUSED)
+{
+    cluster_failover(cluster);
+    return true;
+}
+
+static bool be_unavailable(struct cluster *cluster,
+                           struct httpd_request *request)
+{
+    int64_t seconds = 10;
+
+    if (!number_of(request, "seconds", 86400, &seconds))
+        return false;
+    http_unavailable_until(cluster_http(cluster),
+                           clock_mono_ms() + seconds * 1000);
+    return true;
+}
+
+static bool stop_heartbeats(struct cluster *cluster,
+                            struct httpd_request *request UNUSED)
+{
+    http_mute_heartbeats(cluster_http(cluster), true);
+    return true;
+}
+
+static bool start_heartbeats(struct cluster *cluster,
+                             struct httpd_request *request UNUSED)
+{
+    http_mute_heartbeats(cluster_http(cluster), false);
+    return true;
+}
+
+static bool cut_streams(struct cluster *cluster,
+                        struct httpd_request *request UNUSED)
+{
+    http_cut_streams(cluster_http(cluster));
+    return true;
+}
+
+static bool disturb_updates(struct cluster *cluster,
+                            struct httpd_request *request)
+{
+    int64_t delay_ms = 0, repeats = 0;
+
+    if (!number_of(request, "delay_ms", 3600000, &delay_ms) ||
+        !number_of(request, "repeats", 100, &repeats))
+        return false;
+    cluster_disturb_updates(cluster, delay_ms, (unsigned)repeats);
+    return true;
+}
+
+static bool refuse_operations(struct cluster *cluster,
+                              struct httpd_request *request)
+{
+    int64_t count = 1;
+
+    if (!number_of(request, "count", 1000000, &count))
+        return false;
+    master_refuse_operations(cluster_master(cluster), (uint64_t)count);
+    return true;
+}
+
+/* false: it replied already. */
+static const struct {
+    const char *path;
+    bool (*run)(struct cluster *cluster, struct httpd_request *request);
+} commands[] = {
+    {"/failover", fail_over},
+    {"/unavailable", be_unavailable},
+    {"/heartbeats/stop", stop_heartbeats},
+    {"/heartbeats/start", start_heartbeats},
+    {"/streams/cut", cut_streams},
+    {"/updates", disturb_updates},
+    {"/operations/refuse", refuse_operations},
+};
+
+static bool run_command(struct cluster *cluster, struct httpd_request *request,
+                        const char *path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (!str_eq(path, commands[i].path))
+            continue;
+        if (!str_eq(httpd_method(request), "POST")) {
+            httpd_reply_text(request, 405, "Expecting POST");
+        } else if (commands[i].run(cluster, request)) {
+            log_info("fault", "command=%s", path);
+            httpd_reply_text(request, 200, "%s", "");
+        }
+        return true;
+    }
+    return false;
+}
+
+/* ---- of one agent ----------------------------------------------------------
+ */
 
 static void show_status(const struct cluster *cluster,
                         struct httpd_request *request)
@@ -51,7 +171,7 @@ static void run_fault(struct cluster *cluster, struct httpd_request *request,
         return;
     }
     httpd_reply_text(request, 400,
-                     "'%s': may be partition, hang, kill, return or "
+                     "'%s': may be partition, hang, kill, lose, return or "
                      "unregister",
                      verb);
 }
@@ -67,10 +187,13 @@ void http_control(struct cluster *cluster, struct httpd_request *request)
         show_status(cluster, request);
         return;
     }
+    if (run_command(cluster, request, path))
+        return;
     if (sscanf(path, "/agents/%u/%31[a-z]", &number, verb) != 2) {
         httpd_reply_text(request, 404,
-                         "Expecting GET /devcluster/status or POST "
-                         "/devcluster/agents/N/VERB");
+                         "Expecting GET /devcluster/status, POST "
+                         "/devcluster/agents/N/VERB or a command of "
+                         "devcluster/README.md");
         return;
     }
     if (!str_eq(httpd_method(request), "POST")) {

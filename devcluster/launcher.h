@@ -30,6 +30,8 @@ struct launcher_events {
 struct launcher_config {
     struct loop *loop;
     const char *shim_program; /* NULL: /proc/self/exe */
+    bool no_files;            /* simulated only: nothing is kept */
+    const char *schedule;     /* simulated only: of tasks that say nothing */
     const struct launcher_events *events;
     void *self; /* of the events */
 };

@@ -310,7 +310,9 @@ void send_agent(struct master *m, const struct magent *agent,
 
 void save_registry(struct master *m)
 {
-    push_out(m, MASTER_OUT_REGISTRY, 0)->message = &master_registry(m)->base;
+    if (!m->config.no_registry)
+        push_out(m, MASTER_OUT_REGISTRY, 0)->message =
+            &master_registry(m)->base;
 }
 
 void note(struct master *m, const char *fmt, ...)
@@ -422,6 +424,11 @@ void master_tick(struct master *m)
 const char *master_id(const struct master *m)
 {
     return m->config.id;
+}
+
+void master_refuse_operations(struct master *m, uint64_t count)
+{
+    m->refuse_operations = count;
 }
 
 size_t master_agents_active(const struct master *m)

@@ -47,6 +47,7 @@ struct master_config {
     int64_t agent_reregister_timeout_ms; /* 600,000: recovered agents */
     int64_t offer_timeout_ms;            /* 0: offers never expire */
     size_t max_completed_frameworks;     /* 50 */
+    bool no_registry; /* MASTER_OUT_REGISTRY never comes: nothing is kept */
     /* Source of operation ids. */
     void (*new_uuid)(void *self, uint8_t out[16]);
     void *new_uuid_self;
@@ -109,6 +110,9 @@ void master_agent_message(struct master *master, uint64_t link,
 /* Time passed: heartbeats, filters, pings, timeouts, allocation.  Cheap when
  * nothing is due. */
 void master_tick(struct master *master);
+
+/* The next so many operations other than launches are refused as invalid. */
+void master_refuse_operations(struct master *master, uint64_t count);
 
 /* ---- operators ---------------------------------------------------------- */
 /* POST /api/v1.  *response is set for GET_* (status 200), else NULL. */

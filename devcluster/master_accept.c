@@ -295,6 +295,11 @@ static void run_operation(struct master *m, struct acceptance *acc,
              acc->framework->id);
         return;
     }
+    if (m->refuse_operations) {
+        m->refuse_operations--;
+        drop(m, acc, op, "Operation refused on command");
+        return;
+    }
     if (operation_validate(acc->framework, acc->agent, op, &err) < 0) {
         AUTO_FREE char *suffix = agent_suffix(acc->agent);
         AUTO_FREE char *text = xasprintf("%s; %s", err.text, suffix);

@@ -193,7 +193,8 @@ struct master {
     struct mrole *roles;
     struct agent_link *links;
     uint64_t next_framework, next_agent, next_offer;
-    bool allocate_soon; /* an event asks for an allocation now */
+    uint64_t refuse_operations; /* the next so many, on command */
+    bool allocate_soon;         /* an event asks for an allocation now */
     struct master_out *out_first, *out_last;
     uint64_t allocation_runs, calls_invalid, states[32], operations_done[16];
     uint64_t acks_valid, acks_invalid, updates_valid, updates_invalid;
