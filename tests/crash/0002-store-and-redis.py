@@ -81,6 +81,67 @@ def trouble_under_load():
         b.kill(signal.SIGTERM)
 
 
+def both_in_trouble():
+    """Redis in trouble and the store killed at the same time."""
+    rnd = random.Random(SEED + 1)
+    with ready() as b:
+        b.start()
+        writers = [b.writer("one"), b.writer("two", window=2)]
+        for _ in range(max(3, ROUNDS // 2)):
+            pause(rnd.uniform(0.05, 0.4))
+            what = rnd.randrange(4)
+            if what == 0:
+                b.redis.ask("SAVE")
+                pause(rnd.uniform(0, 0.2))
+            b.kill()
+            if what == 1:
+                b.redis.ask("FLUSHALL")
+            elif what == 2:
+                b.redis.ask("DEL", "reeve:rev", "reeve:requests")
+                b.redis.ask("HSET", "reeve:meta", "complete", "0")
+            else:  # rolled back to the last RDB, or to nothing
+                b.redis.kill()
+                b.redis.start()
+            b.start()
+            wrong = b.lost(writers)
+            check("nothing acknowledged is lost", not wrong, wrong)
+            wait_for("Redis to be there again",
+                     lambda: b.health("redis").get("ok"))
+        same_in_the_end(b, writers, f"both in trouble, seed {SEED}")
+
+
+def replaced():
+    """Another suite's database in its place: under way, and at the start."""
+    with ready() as b, ready() as other:
+        other.start()
+        other.ask("put", "theirs", "1")
+        other.wait_redis()
+        other.kill(signal.SIGTERM)
+        other.redis.ask("SAVE")
+        b.start()
+        b.ask("put", "a", "1")
+        b.redis.kill()
+        shutil.copy(os.path.join(other.folder, "dump.rdb"), b.folder)
+        b.redis.start()
+        c = wait_for("health to tell", lambda: (
+            lambda c: "another suite" in c.get("text", "") and c)(
+                b.health("redis")))
+        check("another suite's Redis is told, with what to do",
+              not c.get("ok") and "--prefer" in c["text"], c)
+        check("the log goes on", b.ask("put", "a", "2").returncode == 0)
+        b.kill(signal.SIGTERM)
+        code, log = b.exit_code()
+        check("at the start it is refused, with what to do",
+              code == 9 and "--prefer" in log, (code, log))
+        check("and theirs is untouched",
+              b.redis.ask("GET", "reeve:kv:theirs") == b"1" and
+              b.redis.ask("GET", "reeve:kv:a") is None)
+        b.start(prefer="log")
+        b.wait_redis()
+        check("--prefer log decides", not b.mirror_differs() and
+              b.dump()["items"]["a"][2] == "2")
+
+
 def log_lost():
     with ready() as b:
         b.start()
@@ -229,8 +290,9 @@ def accounts():
               b.ask("put", "a", "1").returncode == 0)
 
 
-for part in (trouble_under_load, log_lost, no_redis_no_log, log_alone,
-             two_lineages, both_went_on, two_stores, accounts):
+for part in (trouble_under_load, both_in_trouble, replaced, log_lost,
+             no_redis_no_log, log_alone, two_lineages, both_went_on,
+             two_stores, accounts):
     with guarded(part.__name__):
         part()
 done()

@@ -4,8 +4,12 @@
 with its exit code or refuses and goes on, and what it acknowledged is there when
 it starts on a good disk; what it did not is there as a whole or not at all.
 
-Each n meets one kind of fault, in turn; with REEVE_ROUNDS=50 or more, each."""
+Each n meets one kind of fault, in turn; with REEVE_ROUNDS=50 or more, each.
+Then the log itself: cut at many places and with bits flipped."""
+import glob
 import os
+import random
+import re
 import signal
 import sys
 import time
@@ -149,6 +153,65 @@ def every_call():
           "\n".join(wrong[:8]))
 
 
-with guarded("every_call"):
-    every_call()
+def restarted(b, bytes_):
+    """The store on this log: (exit code or None, log, number of writes)."""
+    for path in glob.glob(os.path.join(b.data_dir, "wal-*")):
+        os.unlink(path)
+    with open(os.path.join(b.data_dir, "wal-%020d.log" % 1), "wb") as f:
+        f.write(bytes_)
+    before = b.log_size()
+    b.spawn()
+    wait_for("it to serve or to leave", lambda: b.process.poll() is not None or
+             "store_active" in b.log()[before:], every=0.01)
+    if b.process.poll() is not None:
+        return b.died(), b.log()[before:], -1
+    wrong, last = half_there(b)
+    b.kill()
+    return None, wrong, last + 1
+
+
+def damaged_log():
+    """Cut in its last 64 KiB, cut in its last record, single bits flipped."""
+    rnd = random.Random(int(os.environ.get("REEVE_SEED", "1")))
+    writes, wrong = 48, []
+    with Bench() as b:
+        b.start()
+        w = b.writer("a", window=1, size=900, count=writes)
+        check(f"{writes} writes", w.finish())
+        b.kill()
+        with open(glob.glob(os.path.join(b.data_dir, "wal-*"))[0], "rb") as f:
+            log = f.read().rstrip(b"\0")
+        # Where each record can end: before the next write's first key.
+        starts = [m.start() for m in re.finditer(rb"w/a/\d+", log)]
+        check("a log of more than 64 KiB", len(log) > 1 << 16 and
+              len(starts) == writes, (len(log), len(starts)))
+        record = starts[-1] - starts[-2]
+        cuts = list(range(len(log) - (1 << 16), len(log),
+                          512 if ALL else 6000))
+        cuts += [len(log) - rnd.randrange(1, record) for _ in range(4)]
+        for cut in cuts:
+            code, text, n = restarted(b, log[:cut])
+            # The one whose key is before the cut may be torn.
+            most = sum(1 for s in starts if s < cut)
+            if code is not None or text or not most - 1 <= n <= most:
+                wrong.append(f"cut at {cut}: {code} {text} {n} of {most}")
+        check(f"cut at {len(cuts)} places: what was whole is there, no more",
+              not wrong, "\n".join(wrong[:5]))
+        wrong = []
+        flips = [rnd.randrange(0, 8 * len(log))
+                 for _ in range(200 if ALL else 8)]
+        for bit in flips + [8 * len(log) - 80]:
+            bad = bytearray(log + bytes(4096))
+            bad[bit // 8] ^= 1 << bit % 8
+            code, text, n = restarted(b, bad)
+            if not (code == 8 and "offset" in text) and \
+                    not (code is None and not text and n == writes - 1):
+                wrong.append(f"bit {bit}: {code} {text[-500:]} {n}")
+        check(f"{len(flips)} flipped bits: refused, or the last write torn",
+              not wrong, "\n".join(wrong[:5]))
+
+
+for part in (every_call, damaged_log):
+    with guarded(part.__name__):
+        part()
 done()

@@ -217,6 +217,84 @@ Test(wal, every_bit_flipped)
     temp_dir_remove(dir);
 }
 
+enum { LONG_RECORDS = 120, CUT_STEP = 512, CUT_RANGE = 64 << 10 };
+
+/* One segment of more than 64 KiB: record n puts "key" and "n". ends[n] is
+ * where it ends. */
+static struct table *write_long(const char *dir, size_t *ends)
+{
+    struct table *t = table_new(test_lineage);
+    struct wal_config config = {
+        .dir = dir, .segment_bytes = 1 << 20, .next_seq = 1};
+    memcpy(config.lineage, test_lineage, 16);
+    struct wal *wal = wal_open(&config, NULL);
+    cr_assert_not_null(wal);
+    for (int n = 0; n < LONG_RECORDS; n++) {
+        char value[1000];
+        int len = snprintf(value, sizeof value, "%d ", n + 1);
+        memset(value + len, 'x', sizeof value - (size_t)len);
+        value[500 + n * 4] = '\0';
+        log_it(wal, put(t, "key", value));
+        if (n % 3 == 2)
+            wait_durable(wal, table_seq(t));
+        ends[n] = (size_t)wal_bytes(wal) + wal_unsynced_bytes(wal);
+    }
+    wait_durable(wal, table_seq(t));
+    wal_destroy(&wal);
+    return t;
+}
+
+static uint64_t whole_at(const size_t *ends, size_t cut)
+{
+    uint64_t n = 0;
+    while (n < LONG_RECORDS && ends[n] <= cut)
+        n++;
+    return n;
+}
+
+/* Cut there: what was whole is there, nothing else. */
+static void check_cut(const char *dir, const size_t *ends, size_t cut)
+{
+    struct wal_found found = {0};
+    struct err err = {0};
+    cr_assert_eq(wal_recover(dir, &found, &err), 0, "cut %zu: %s", cut,
+                 err.text);
+    uint64_t whole = whole_at(ends, cut);
+    cr_assert_eq(found.table ? table_seq(found.table) : 0, whole, "cut %zu",
+                 cut);
+    if (whole)
+        cr_assert_eq(strtoull(value_of(found.table, "key"), NULL, 10), whole,
+                     "cut %zu", cut);
+    wal_found_free(&found);
+}
+
+/* Both as a shorter file and as zeros where the end should be, which is how a
+ * segment looks that was written ahead. */
+Test(wal, cut_at_every_512_of_the_last_64_kib)
+{
+    char *dir = temp_dir();
+    size_t ends[LONG_RECORDS];
+    struct table *t = write_long(dir, ends);
+    size_t end = ends[LONG_RECORDS - 1];
+    AUTO_BUF struct buf log = {0};
+    read_segment(dir, &log);
+    cr_assert_gt(end, CUT_RANGE);
+    for (size_t cut = end - CUT_RANGE; cut < end; cut += CUT_STEP) {
+        write_segment(dir, log.data, cut);
+        check_cut(dir, ends, cut);
+        AUTO_FREE char *zeroed = xcalloc(1, log.len);
+        memcpy(zeroed, log.data, cut);
+        write_segment(dir, zeroed, log.len);
+        check_cut(dir, ends, cut);
+    }
+    for (size_t cut = ends[LONG_RECORDS - 2]; cut <= end; cut++) {
+        write_segment(dir, log.data, cut);
+        check_cut(dir, ends, cut);
+    }
+    table_destroy(&t);
+    temp_dir_remove(dir);
+}
+
 Test(wal, a_torn_end_is_cut_off_and_written_over)
 {
     char *dir = temp_dir();
