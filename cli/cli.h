@@ -67,6 +67,8 @@ int cmd_pod_replace(struct cli *cli);
 int cmd_pod_pause(struct cli *cli);
 int cmd_pod_resume(struct cli *cli);
 int cmd_state_refresh(struct cli *cli);
+int cmd_state_export(struct cli *cli);
+int cmd_state_import(struct cli *cli);
 
 extern const struct service_option cmd_up_options[];
 extern const struct service_option cmd_down_options[];

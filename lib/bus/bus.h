@@ -101,6 +101,8 @@ void bus_pub_destroy(struct bus_pub **pub);
 /* topic, revision (8 bytes big endian), body. Never blocks. */
 void bus_pub_send(struct bus_pub *pub, const char *topic, uint64_t revision,
                   const ProtobufCMessage *body);
+/* Bytes of messages that sockets still hold for somebody. */
+size_t bus_pub_in_flight(const struct bus_pub *pub);
 
 /* Endpoint of a service's socket in a run dir: "ipc://<dir>/<name>";
  * ERR_INVALID when the path is longer than the 107 bytes of a unix socket. */

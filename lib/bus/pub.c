@@ -5,21 +5,64 @@
  * loses messages, sees the gap by the numbers and takes a new snapshot.
  */
 #include <endian.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
 #include "lib/base/base.h"
-#include "lib/base/buf.h"
 #include "lib/bus/bus.h"
 #include "lib/bus/endpoint.h"
-#include "lib/bus/envelope.h"
+
+/* Bodies that wait in sockets; lives until the last of them was freed, which
+ * threads of 0MQ do, maybe after the bus_pub is gone. */
+struct waiting {
+    atomic_size_t bytes;
+    atomic_size_t refs;
+};
 
 struct bus_pub {
     void *socket;
     int lock_fd;
-    struct buf scratch;
+    struct waiting *waiting;
 };
+
+struct body {
+    struct waiting *waiting;
+    size_t len;
+    uint8_t bytes[];
+};
+
+static void waiting_unref(struct waiting *waiting)
+{
+    if (atomic_fetch_sub(&waiting->refs, 1) == 1)
+        free(waiting);
+}
+
+static void body_free(void *bytes UNUSED, void *hint)
+{
+    struct body *body = hint;
+    atomic_fetch_sub(&body->waiting->bytes, body->len);
+    waiting_unref(body->waiting);
+    free(body);
+}
+
+static void send_body(struct bus_pub *pub, const ProtobufCMessage *message)
+{
+    size_t len = message ? protobuf_c_message_get_packed_size(message) : 0;
+    struct body *body = xmalloc(sizeof *body + len);
+    body->waiting = pub->waiting;
+    body->len = len;
+    if (message)
+        protobuf_c_message_pack(message, body->bytes);
+    atomic_fetch_add(&pub->waiting->refs, 1);
+    atomic_fetch_add(&pub->waiting->bytes, len);
+    zmq_msg_t frame;
+    int rc = zmq_msg_init_data(&frame, body->bytes, len, body_free, body);
+    ASSERT(rc == 0);
+    if (zmq_msg_send(&frame, pub->socket, ZMQ_DONTWAIT) < 0)
+        zmq_msg_close(&frame);
+}
 
 struct bus_pub *bus_pub_new(const char *endpoint, int high_water,
                             struct err *err)
@@ -33,6 +76,8 @@ struct bus_pub *bus_pub_new(const char *endpoint, int high_water,
     struct bus_pub *pub = xcalloc(1, sizeof *pub);
     pub->socket = socket;
     pub->lock_fd = lock_fd;
+    pub->waiting = xcalloc(1, sizeof *pub->waiting);
+    atomic_store(&pub->waiting->refs, 1);
     return pub;
 }
 
@@ -42,7 +87,7 @@ void bus_pub_destroy(struct bus_pub **pub_p)
     if (!pub)
         return;
     bus_unbind(&pub->socket, &pub->lock_fd);
-    buf_free(&pub->scratch);
+    waiting_unref(pub->waiting);
     free(pub);
     *pub_p = NULL;
 }
@@ -51,11 +96,13 @@ void bus_pub_send(struct bus_pub *pub, const char *topic, uint64_t revision,
                   const ProtobufCMessage *body)
 {
     uint64_t big_endian = htobe64(revision);
-    buf_clear(&pub->scratch);
-    envelope_pack(body, &pub->scratch);
     zmq_send(pub->socket, topic, strlen(topic), ZMQ_SNDMORE | ZMQ_DONTWAIT);
     zmq_send(pub->socket, &big_endian, sizeof big_endian,
              ZMQ_SNDMORE | ZMQ_DONTWAIT);
-    zmq_send(pub->socket, buf_text(&pub->scratch), pub->scratch.len,
-             ZMQ_DONTWAIT);
+    send_body(pub, body);
+}
+
+size_t bus_pub_in_flight(const struct bus_pub *pub)
+{
+    return atomic_load(&pub->waiting->bytes);
 }

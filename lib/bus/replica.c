@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* replica - snapshot, then events; again from a snapshot after any loss
+/* replica - snapshot, then events; after a loss the events missed, or when they
+ * are too many or not kept, a snapshot again
  *
  * Does not write, and does not know what a value means.
  *
@@ -36,6 +37,8 @@ enum {
     SNAPSHOT_MS = 30000,
     MIN_ASK_MS = 50, /* between two snapshots */
     RETRY_MS = 300,
+    PAGE_ITEMS = 10000,
+    MAX_MISSED = 20000, /* transactions; beyond, a snapshot costs less */
     FRAMES = 3,
 };
 
@@ -62,6 +65,11 @@ struct events {
     size_t count, cap;
 };
 
+struct pages {
+    Reeve__SnapshotReply **list;
+    size_t count;
+};
+
 struct replica {
     struct loop *loop;
     char *prefix, *store_pub;
@@ -75,7 +83,9 @@ struct replica {
     struct feed_position position;
     struct events part;  /* of the transaction that is arriving */
     struct events queue; /* while not synced */
+    struct pages pages;  /* of the snapshot that is being read */
     bool is_synced, is_asking, is_alive, is_unsettled;
+    bool can_resume; /* `position` is known; nothing said that it is too old */
     int64_t heard_ms, asked_ms;
     uint64_t ask_timer, watch_timer;
     uint64_t snapshot_number;
@@ -364,23 +374,41 @@ static void drop_unseen(struct replica *r, uint64_t revision,
     }
 }
 
-static int apply_snapshot(struct replica *r, const Reeve__SnapshotReply *m)
+static void pages_free(struct pages *p)
 {
+    for (size_t i = 0; i < p->count; i++)
+        reeve__snapshot_reply__free_unpacked(p->list[i], NULL);
+    free(p->list);
+    *p = (struct pages){0};
+}
+
+static void pages_add(struct pages *p, Reeve__SnapshotReply *page)
+{
+    p->list = xrealloc(p->list, (p->count + 1) * sizeof *p->list);
+    p->list[p->count++] = page;
+}
+
+/* All pages are there. */
+static int apply_snapshot(struct replica *r)
+{
+    const Reeve__SnapshotReply *m = r->pages.list[0];
     struct changes changes = {0};
     r->snapshot_number++;
-    for (size_t i = 0; i < m->n_items; i++)
-        take_item(r, m->items[i], &changes);
+    for (size_t p = 0; p < r->pages.count; p++)
+        for (size_t i = 0; i < r->pages.list[p]->n_items; i++)
+            take_item(r, r->pages.list[p]->items[i], &changes);
     if (changes.count)
         qsort(changes.list, changes.count, sizeof *changes.list, by_revision);
     drop_unseen(r, m->revision, &changes);
     feed_start(&r->position, m->revision, m->lineage);
-    r->is_synced = true;
+    r->is_synced = r->can_resume = true;
     r->is_unsettled = true;
     r->stats.snapshots++;
     r->heard_ms = clock_mono_ms();
     log_debug("snapshot", "revision=%llu keys=%zu changed=%zu",
               (unsigned long long)m->revision, omap_count(r->items),
               changes.count);
+    pages_free(&r->pages);
     int rc = tell_changes(r, &changes);
     changes_free(&changes);
     return rc;
@@ -403,46 +431,184 @@ static int replay_queue(struct replica *r)
     return rc;
 }
 
-static int take_snapshot(struct replica *r, const struct bus_answer *answer)
+static int go_on(struct replica *r)
+{
+    if (replay_queue(r) < 0 || tell_alive(r, true) < 0)
+        return -1;
+    return tell_settled(r);
+}
+
+static void ask_page(struct replica *r);
+
+/* Of the snapshot that the pages before it are of? */
+static bool is_next_page(const struct replica *r, const Reeve__SnapshotReply *m)
+{
+    if (r->pages.count == 0)
+        return !m->has_cursor || m->n_items > 0;
+    const Reeve__SnapshotReply *first = r->pages.list[0];
+    return m->revision == first->revision &&
+           str_eq(str_or_empty(m->lineage), str_or_empty(first->lineage)) &&
+           (!m->has_cursor || m->n_items > 0);
+}
+
+static int take_page(struct replica *r, const struct bus_answer *answer)
 {
     r->is_asking = false;
     Reeve__SnapshotReply *m = NULL;
     if (!answer->err.code)
         m = reeve__snapshot_reply__unpack(NULL, answer->len, answer->body);
-    if (!m) {
+    if (!m || !is_next_page(r, m)) {
         log_odd("snapshot_failed", "why=%s",
                 log_q(answer->err.code ? answer->err.text
+                      : m              ? "the page does not follow"
                                        : "the answer does not parse"));
+        if (m)
+            reeve__snapshot_reply__free_unpacked(m, NULL);
+        pages_free(&r->pages);
         ask_soon(r, RETRY_MS);
         return 0;
     }
-    int rc = apply_snapshot(r, m);
-    reeve__snapshot_reply__free_unpacked(m, NULL);
-    if (rc < 0 || replay_queue(r) < 0 || tell_alive(r, true) < 0)
-        return -1;
-    return tell_settled(r);
+    pages_add(&r->pages, m);
+    if (m->has_cursor) {
+        ask_page(r);
+        return 0;
+    }
+    return apply_snapshot(r) < 0 ? -1 : go_on(r);
 }
 
 static void on_snapshot(void *self, const struct bus_answer *answer)
 {
     struct replica *r = self;
     r->busy++;
-    take_snapshot(r, answer);
+    take_page(r, answer);
     r->busy--;
     if (r->is_dead && !r->busy)
         replica_destroy(&r);
+}
+
+static void ask_page(struct replica *r)
+{
+    Reeve__SnapshotRequest m = REEVE__SNAPSHOT_REQUEST__INIT;
+    m.prefix = r->prefix;
+    m.has_limit = 1;
+    m.limit = PAGE_ITEMS;
+    if (r->pages.count > 0) {
+        Reeve__SnapshotReply *last = r->pages.list[r->pages.count - 1];
+        m.has_cursor = 1;
+        m.cursor = last->cursor;
+        m.start_after = last->items[last->n_items - 1]->key;
+    }
+    r->is_asking = true;
+    bus_client_call(r->bus, "store.snapshot", NULL, &m.base, SNAPSHOT_MS,
+                    on_snapshot, r);
+}
+
+/* ---- what was missed --------------------------------------------------- */
+
+/* The events of a reply are whole transactions in order. */
+static bool are_sane(const struct replica *r, const Reeve__EventsSinceReply *m)
+{
+    uint64_t last = r->position.revision;
+    for (size_t i = 0; i < m->n_events; i++) {
+        const Reeve__Event *e = m->events[i];
+        if (!e->key || e->revision <= r->position.revision ||
+            e->revision < last || e->revision > m->revision)
+            return false;
+        last = e->revision;
+    }
+    return m->revision >= r->position.revision &&
+           (m->revision > r->position.revision ||
+            m->current_revision <= m->revision) &&
+           str_eq(str_or_empty(m->lineage), r->position.lineage);
+}
+
+/* Takes the events out of the message. */
+static int apply_missed(struct replica *r, Reeve__EventsSinceReply *m)
+{
+    size_t n = m->n_events;
+    int rc = 0;
+    m->n_events = 0;
+    for (size_t i = 0; i < n; i++) {
+        Reeve__Event *event = m->events[i];
+        bool is_last =
+            i + 1 == n || m->events[i + 1]->revision != event->revision;
+        events_add(&r->part, event);
+        r->stats.events++;
+        if (!is_last || rc < 0)
+            continue;
+        r->position.revision = event->revision;
+        rc = apply_part(r);
+    }
+    return rc;
+}
+
+static void ask(void *self);
+
+static int take_missed(struct replica *r, const struct bus_answer *answer)
+{
+    r->is_asking = false;
+    Reeve__EventsSinceReply *m = NULL;
+    if (!answer->err.code)
+        m = reeve__events_since_reply__unpack(NULL, answer->len, answer->body);
+    if (!m || !are_sane(r, m) ||
+        m->current_revision - m->revision > MAX_MISSED) {
+        log_debug("no_resume", "why=%s", log_q(answer->err.text));
+        if (m)
+            reeve__events_since_reply__free_unpacked(m, NULL);
+        r->can_resume = false;
+        ask(r);
+        return 0;
+    }
+    uint64_t revision = m->revision;
+    bool is_all = m->current_revision <= revision;
+    AUTO_FREE char *lineage = xstrdup(m->lineage);
+    int rc = apply_missed(r, m);
+    reeve__events_since_reply__free_unpacked(m, NULL);
+    if (rc < 0)
+        return -1;
+    feed_start(&r->position, revision, lineage);
+    r->is_unsettled = true;
+    r->heard_ms = clock_mono_ms();
+    if (!is_all) {
+        ask(r);
+        return 0;
+    }
+    r->is_synced = true;
+    r->stats.resumes++;
+    return go_on(r);
+}
+
+static void on_missed(void *self, const struct bus_answer *answer)
+{
+    struct replica *r = self;
+    r->busy++;
+    take_missed(r, answer);
+    r->busy--;
+    if (r->is_dead && !r->busy)
+        replica_destroy(&r);
+}
+
+static void ask_missed(struct replica *r)
+{
+    Reeve__EventsSinceRequest m = REEVE__EVENTS_SINCE_REQUEST__INIT;
+    m.has_revision = 1;
+    m.revision = r->position.revision;
+    m.lineage = r->position.lineage;
+    m.prefix = r->prefix;
+    r->is_asking = true;
+    bus_client_call(r->bus, "store.events_since", NULL, &m.base, SNAPSHOT_MS,
+                    on_missed, r);
 }
 
 static void ask(void *self)
 {
     struct replica *r = self;
     r->ask_timer = 0;
-    r->is_asking = true;
     r->asked_ms = clock_mono_ms();
-    Reeve__SnapshotRequest m = REEVE__SNAPSHOT_REQUEST__INIT;
-    m.prefix = r->prefix;
-    bus_client_call(r->bus, "store.snapshot", NULL, &m.base, SNAPSHOT_MS,
-                    on_snapshot, r);
+    if (r->can_resume && r->position.lineage[0])
+        ask_missed(r);
+    else
+        ask_page(r);
 }
 
 static void ask_soon(struct replica *r, int64_t delay_ms)
@@ -574,6 +740,7 @@ void replica_destroy(struct replica **replica)
     bus_client_destroy(&r->bus);
     events_free(&r->part);
     events_free(&r->queue);
+    pages_free(&r->pages);
     omap_free(r->items, item_free);
     free(r->prefix);
     free(r->store_pub);

@@ -2,8 +2,8 @@
 /* replica - a local copy of the store, kept up by snapshot + events
  *
  * Takes a snapshot by request, then applies events from that revision on; sees
- * a gap (or another lineage) by the numbers and takes a new snapshot, telling
- * only what really changed.  Broker, planner and gateway all read through this.
+ * a gap (or another lineage) by the numbers and asks for what it missed, or
+ * takes a new snapshot and tells only what really changed.  Broker, planner and gateway all read through this.
  */
 #ifndef REEVE_LIB_BUS_REPLICA_H
 #define REEVE_LIB_BUS_REPLICA_H
@@ -55,6 +55,7 @@ void replica_each(const struct replica *replica, const char *prefix,
 
 struct replica_stats {
     uint64_t events, gaps, snapshots, garbage;
+    uint64_t resumes; /* gaps that were closed without a snapshot */
 };
 void replica_stats(const struct replica *replica, struct replica_stats *out);
 

@@ -69,6 +69,7 @@ static int activate(struct store *s, struct err *err)
     lease_book_restart(table_leases(s->table), clock_mono_ms());
     s->visible_seq = s->pushed_seq = table_seq(s->table);
     s->visible_revision = table_revision(s->table);
+    store_retain_found(s);
     start_mirroring(s);
     s->stage = STORE_ACTIVE;
     store_log(s, table_start_run(s->table, random_run_id(), clock_wall_ms()));

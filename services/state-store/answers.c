@@ -18,6 +18,31 @@ struct pending_answer *answer_new(struct bus_call *call, enum answer_kind kind)
     return answer;
 }
 
+static size_t cost(const struct item *item)
+{
+    return sizeof(struct item *) + item->key_len + item->len;
+}
+
+void answer_add_item(struct pending_answer *answer, struct item *item)
+{
+    if (answer->n_items == answer->items_cap) {
+        answer->items_cap = answer->items_cap ? answer->items_cap * 2 : 64;
+        answer->items =
+            xrealloc(answer->items, answer->items_cap * sizeof(struct item *));
+    }
+    answer->items[answer->n_items++] = item_ref(item);
+    answer->bytes += cost(item);
+}
+
+void answer_clear_items(struct pending_answer *answer)
+{
+    for (size_t i = 0; i < answer->n_items; i++) {
+        answer->bytes -= cost(answer->items[i]);
+        item_unref(answer->items[i]);
+    }
+    answer->n_items = 0;
+}
+
 void answer_drop(struct pending_answer *answer)
 {
     for (size_t i = 0; i < answer->n_items; i++)
@@ -71,6 +96,8 @@ static void send_items(struct pending_answer *answer)
     reply.has_revision = 1;
     reply.revision = answer->number;
     reply.lineage = lineage;
+    reply.has_cursor = answer->cursor != 0;
+    reply.cursor = answer->cursor;
     Reeve__Item *items = xcalloc(answer->n_items + 1, sizeof *items);
     reply.items = xcalloc(answer->n_items + 1, sizeof(Reeve__Item *));
     for (size_t i = 0; i < answer->n_items; i++) {

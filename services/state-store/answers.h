@@ -30,11 +30,15 @@ struct pending_answer {
     uint32_t remaining_ms;
     int is_repeat;
     struct item **items; /* with references; NULL slots are left out */
-    size_t n_items;
+    size_t n_items, items_cap;
+    uint64_t cursor; /* items: there is more to ask for */
     uint8_t lineage[16];
 };
 
 struct pending_answer *answer_new(struct bus_call *call, enum answer_kind kind);
+/* Takes a reference. */
+void answer_add_item(struct pending_answer *answer, struct item *item);
+void answer_clear_items(struct pending_answer *answer);
 /* Sends it and frees it. */
 void answer_send(struct pending_answer *answer);
 /* Frees it without an answer: the bus tells its caller on its own. */

@@ -42,8 +42,19 @@ const struct service_option store_options[] = {
     {"queue-mib", OPTION_INT, "64", "MiB",
      "transactions and answers waiting for the disk; beyond, refused", 1, 4096,
      NULL},
-    {"pub-queue", OPTION_INT, "100000", "events",
+    {"pub-queue", OPTION_INT, "50000", "events",
      "events kept for each slow subscriber before it loses some", 100, 10000000,
      NULL},
+    {"pub-mib", OPTION_INT, "64", "MiB",
+     "events waiting for slow subscribers; beyond, only small ones are "
+     "published and large ones left to be asked for",
+     1, 65536, NULL},
+    {"keep-transactions", OPTION_INT, "16384", "count",
+     "transactions kept for subscribers that missed some", 0, 10000000, NULL},
+    {"keep-mib", OPTION_INT, "32", "MiB", "the same in bytes", 0, 65536, NULL},
+    {"import", OPTION_STRING, "", "FILE",
+     "make the state of a file from `reeve state export` a new store in an "
+     "empty folder, and end",
+     0, 0, NULL},
     {NULL, OPTION_STRING, NULL, NULL, NULL, 0, 0, NULL},
 };

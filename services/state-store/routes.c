@@ -21,8 +21,7 @@
 #include "services/state-store/table.h"
 #include "services/state-store/wal.h"
 
-/* Everything the table holds now must be visible before it is sent. */
-static void answer_later(struct store *s, struct pending_answer *answer)
+void store_answer_later(struct store *s, struct pending_answer *answer)
 {
     answer->seq = table_seq(s->table);
     DL_APPEND(s->answers, answer);
@@ -30,7 +29,7 @@ static void answer_later(struct store *s, struct pending_answer *answer)
     store_advance(s);
 }
 
-static int check_serving(const struct store *s, struct err *err)
+int store_check_serving(const struct store *s, struct err *err)
 {
     if (s->stage == STORE_STARTING)
         return err_set(err, ERR_UNAVAILABLE, "starting: %s", s->starting_why);
@@ -75,14 +74,14 @@ static int do_txn(struct store *s, struct bus_call *call,
     }
     if (out.record)
         store_log(s, out.record);
-    answer_later(s, answer);
+    store_answer_later(s, answer);
     return 0;
 }
 
 static int on_txn(void *self, struct bus_call *call, struct err *err)
 {
     struct store *s = store_of(self);
-    if (check_serving(s, err) < 0 || check_disk(s, err) < 0)
+    if (store_check_serving(s, err) < 0 || check_disk(s, err) < 0)
         return -1;
     Reeve__TxnRequest *txn = (Reeve__TxnRequest *)bus_call_decode(
         call, &reeve__txn_request__descriptor, err);
@@ -121,14 +120,14 @@ static int do_lease(struct store *s, struct bus_call *call,
         answer->err = keep_err(err);
     if (record)
         store_log(s, record);
-    answer_later(s, answer);
+    store_answer_later(s, answer);
     return 0;
 }
 
 static int on_lease(void *self, struct bus_call *call, struct err *err)
 {
     struct store *s = store_of(self);
-    if (check_serving(s, err) < 0)
+    if (store_check_serving(s, err) < 0)
         return -1;
     Reeve__LeaseRequest *m = (Reeve__LeaseRequest *)bus_call_decode(
         call, &reeve__lease_request__descriptor, err);
@@ -139,71 +138,27 @@ static int on_lease(void *self, struct bus_call *call, struct err *err)
     return result;
 }
 
-/* ---- store.get, store.snapshot
- * ------------------------------------------------------ */
-
-static struct pending_answer *new_items(struct store *s, struct bus_call *call)
-{
-    struct pending_answer *answer = answer_new(call, ANSWER_ITEMS);
-    answer->number = table_revision(s->table);
-    memcpy(answer->lineage, table_lineage(s->table), 16);
-    return answer;
-}
-
-static void add_item(struct pending_answer *answer, size_t *cap,
-                     struct item *item)
-{
-    if (answer->n_items == *cap) {
-        *cap = *cap ? *cap * 2 : 64;
-        answer->items = xrealloc(answer->items, *cap * sizeof(struct item *));
-    }
-    answer->items[answer->n_items++] = item_ref(item);
-    answer->bytes += sizeof(struct item *) + item->key_len + item->len;
-}
+/* ---- store.get
+ * ---------------------------------------------------------------- */
 
 static int on_get(void *self, struct bus_call *call, struct err *err)
 {
     struct store *s = store_of(self);
-    if (check_serving(s, err) < 0)
+    if (store_check_serving(s, err) < 0)
         return -1;
     Reeve__GetRequest *m = (Reeve__GetRequest *)bus_call_decode(
         call, &reeve__get_request__descriptor, err);
     if (!m)
         return -1;
-    struct pending_answer *answer = new_items(s, call);
-    size_t cap = 0;
+    struct pending_answer *answer = store_new_items(s, call);
     for (size_t i = 0; i < m->n_keys; i++) {
         struct item *item =
             key_index_find(table_keys(s->table), key_of(m->keys[i]));
         if (item)
-            add_item(answer, &cap, item);
+            answer_add_item(answer, item);
     }
     reeve__get_request__free_unpacked(m, NULL);
-    answer_later(s, answer);
-    return 0;
-}
-
-static int on_snapshot(void *self, struct bus_call *call, struct err *err)
-{
-    struct store *s = store_of(self);
-    if (check_serving(s, err) < 0)
-        return -1;
-    Reeve__SnapshotRequest *m = (Reeve__SnapshotRequest *)bus_call_decode(
-        call, &reeve__snapshot_request__descriptor, err);
-    if (!m)
-        return -1;
-    const char *prefix = str_or_empty(m->prefix);
-    struct pending_answer *answer = new_items(s, call);
-    const struct key_index *keys = table_keys(s->table);
-    struct key_cursor cursor;
-    struct item *item;
-    size_t cap = 0;
-    key_index_seek(keys, key_of(prefix), &cursor);
-    while ((item = key_index_next(keys, &cursor)) &&
-           str_starts(item_key(item), prefix))
-        add_item(answer, &cap, item);
-    reeve__snapshot_request__free_unpacked(m, NULL);
-    answer_later(s, answer);
+    store_answer_later(s, answer);
     return 0;
 }
 
@@ -231,7 +186,7 @@ static int on_status(void *self, struct bus_call *call, struct err *err)
 {
     struct store *s = store_of(self);
     if (s->stage != STORE_ACTIVE)
-        return check_serving(s, err);
+        return store_check_serving(s, err);
     Reeve__StoreStatusReply reply = REEVE__STORE_STATUS_REPLY__INIT;
     char lineage[UUID_TEXT_SIZE];
     uuid_format(table_lineage(s->table), lineage);
@@ -243,7 +198,11 @@ static int on_status(void *self, struct bus_call *call, struct err *err)
 }
 
 const struct bus_route store_routes[] = {
-    {"store.txn", on_txn},           {"store.get", on_get},
-    {"store.snapshot", on_snapshot}, {"store.lease", on_lease},
-    {"store.status", on_status},     {NULL, NULL},
+    {"store.txn", on_txn},
+    {"store.get", on_get},
+    {"store.snapshot", store_on_snapshot},
+    {"store.events_since", store_on_events_since},
+    {"store.lease", on_lease},
+    {"store.status", on_status},
+    {NULL, NULL},
 };

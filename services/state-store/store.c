@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/base/clock.h"
 #include "lib/base/fs.h"
+#include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/loop/loop.h"
 #include "services/state-store/crash_point.h"
@@ -85,6 +87,7 @@ static int read_options(struct store *s, struct err *err)
     if (*redis && redis_url_parse(redis, &s->redis_url, err) < 0)
         return err_wrap(err, "--redis");
     s->queue_max_bytes = (size_t)service_int(s->service, "queue-mib") << 20;
+    s->pub_max_bytes = (size_t)service_int(s->service, "pub-mib") << 20;
     return 0;
 }
 
@@ -111,12 +114,26 @@ static int open_pub(struct store *s, struct err *err)
     return err->code == ERR_EXISTS ? EXIT_IN_USE : EXIT_UNWRITABLE;
 }
 
+/* Cursors of a former life must not fit. */
+static void start_cursors(struct store *s)
+{
+    uint8_t bytes[16];
+    uint32_t salt;
+    uuid_new_bytes(bytes);
+    memcpy(&salt, bytes + 8, sizeof salt);
+    s->pages.last_id = (uint64_t)salt << 24;
+}
+
 static int start(struct store *s, struct err *err)
 {
     crash_point_init();
+    start_cursors(s);
     if (read_options(s, err) < 0)
         return EXIT_USAGE;
     int code = open_data_dir(s, err);
+    const char *file = service_str(s->service, "import");
+    if (code == EXIT_OK && *file)
+        return store_import(s, file, err);
     if (code == EXIT_OK)
         code = open_pub(s, err);
     if (code != EXIT_OK)
@@ -149,6 +166,8 @@ void store_stop(void *self)
     wal_destroy(&s->wal);
     redis_mirror_destroy(&s->mirror);
     record_queue_free(&s->pending);
+    retained_free(&s->retained);
+    page_book_free(&s->pages);
     bus_pub_destroy(&s->pub);
     table_destroy(&s->table);
     wal_found_free(&s->found);
@@ -177,6 +196,12 @@ static void update_gauges(struct store *s)
     service_gauge(service, "store.pending_bytes",
                   (double)(s->pending.bytes + s->answers_bytes),
                   "waiting to be acknowledged");
+    service_gauge(service, "store.pub_waiting_bytes",
+                  (double)bus_pub_in_flight(s->pub),
+                  "events that subscribers have not taken yet");
+    service_gauge(service, "store.oldest_revision",
+                  (double)retained_oldest(&s->retained),
+                  "followers can resume from here on");
     if (s->mirror)
         service_gauge(service, "store.redis_lag",
                       (double)redis_mirror_lag(s->mirror),
@@ -191,5 +216,6 @@ void store_tick(void *self)
         return;
     store_publish_tick(s);
     update_gauges(s);
+    page_book_sweep(&s->pages, clock_mono_ms());
     store_checkpoint(s);
 }

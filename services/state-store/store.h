@@ -16,8 +16,10 @@
 #include <stdint.h>
 
 #include "lib/service/service.h"
+#include "services/state-store/page_book.h"
 #include "services/state-store/record_queue.h"
 #include "services/state-store/redis_url.h"
+#include "services/state-store/retained.h"
 #include "services/state-store/wal_replay.h"
 
 struct data_dir;
@@ -51,8 +53,8 @@ struct store {
     char *holder;                /* who we are for the owner key */
     bool acks_with_redis;
     bool acks_with_replica; /* of Redis; nothing without one */
-    bool must_load;      /* Redis was seen to be ahead of the log */
-    uint64_t wait_timer; /* until the log alone will do */
+    bool must_load;         /* Redis was seen to be ahead of the log */
+    uint64_t wait_timer;    /* until the log alone will do */
 
     /* visible.c */
     uint64_t visible_seq, visible_revision;
@@ -62,6 +64,11 @@ struct store {
     size_t answers_bytes;
     size_t queue_max_bytes;
     bool must_flush; /* loop_soon is under way */
+
+    /* watch.c */
+    struct retained retained; /* published last */
+    struct page_book pages;   /* snapshots being read in pages */
+    size_t pub_max_bytes;
 
     /* checkpoint.c */
     struct view *snapshot_view; /* taken, waiting or being written */
@@ -84,6 +91,11 @@ void store_fail(struct store *store, int code, const char *event,
 /* Decides by the log alone or starts to ask Redis. An exit code. */
 int store_open(struct store *store, struct err *err);
 
+/* ---- import.c
+ * ---------------------------------------------------------------------- */
+/* A state file into an empty folder; then the process ends. An exit code. */
+int store_import(struct store *store, const char *path, struct err *err);
+
 /* ---- visible.c
  * --------------------------------------------------------------------- */
 /* A record that the table applied just now; the reference is taken over. */
@@ -94,7 +106,24 @@ void store_on_wal(void *self, int fd, int events);
 void store_advance(struct store *store);
 bool store_queue_is_full(const struct store *store);
 void store_drop_answers(struct store *store);
+
+/* ---- routes.c
+ * ---------------------------------------------------------------------- */
+/* ERR_UNAVAILABLE, ERR_FULL: why no request can be taken now. */
+int store_check_serving(const struct store *store, struct err *err);
+/* Everything the table holds now must be visible before it is sent. */
+void store_answer_later(struct store *store, struct pending_answer *answer);
+
+/* ---- watch.c
+ * ----------------------------------------------------------------------- */
+void store_publish(struct store *store, struct record *record);
 void store_publish_tick(struct store *store);
+/* Once the table is settled: what the log ends with can be resumed from. */
+void store_retain_found(struct store *store);
+struct pending_answer *store_new_items(struct store *store,
+                                       struct bus_call *call);
+int store_on_snapshot(void *self, struct bus_call *call, struct err *err);
+int store_on_events_since(void *self, struct bus_call *call, struct err *err);
 
 /* ---- checkpoint.c
  * -------------------------------------------------------------------- */

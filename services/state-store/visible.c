@@ -46,39 +46,6 @@ bool store_queue_is_full(const struct store *s)
     return s->pending.bytes + s->answers_bytes > s->queue_max_bytes;
 }
 
-static void publish(struct store *s, const struct record *record)
-{
-    Reeve__Event event = REEVE__EVENT__INIT;
-    event.has_revision = event.has_index = event.has_count = 1;
-    event.has_wall_ms = 1;
-    event.revision = record->revision;
-    event.count = (uint32_t)record->n_items;
-    event.wall_ms = record->wall_ms;
-    for (size_t i = 0; i < record->n_items; i++) {
-        struct item *item = record->items[i];
-        event.index = (uint32_t)i;
-        event.key = item->bytes;
-        event.has_value = !item->is_deleted;
-        event.value.len = item->len;
-        event.value.data = (uint8_t *)item->bytes + item->key_len + 1;
-        bus_pub_send(s->pub, item->bytes, record->revision, &event.base);
-    }
-    service_count(s->service, "store.events", record->n_items,
-                  "changed keys published");
-}
-
-void store_publish_tick(struct store *s)
-{
-    Reeve__Event event = REEVE__EVENT__INIT;
-    char lineage[UUID_TEXT_SIZE];
-    uuid_format(table_lineage(s->table), lineage);
-    event.has_revision = event.has_wall_ms = 1;
-    event.revision = s->visible_revision;
-    event.lineage = lineage;
-    event.wall_ms = clock_wall_ms();
-    bus_pub_send(s->pub, "~tick", event.revision, &event.base);
-}
-
 /* Redis counts only while it has all there was; what it lacks after it was away
  * is acknowledged by the log alone. */
 static uint64_t acknowledged_seq(const struct store *s)
@@ -122,7 +89,7 @@ void store_advance(struct store *s)
         record_queue_pop(&s->pending);
         s->visible_revision = record->revision;
         if (record->type == RECORD_TXN)
-            publish(s, record);
+            store_publish(s, record);
         record_unref(record);
     }
 }
