@@ -6,10 +6,14 @@
 #include <unistd.h>
 
 #include "lib/base/base.h"
+#include "lib/base/buf.h"
 #include "lib/base/log.h"
 #include "lib/spec/spec.h"
+#include "lib/spec/supported.h"
 #include "lib/wire/wire.h"
 #include "services/planner/planner.h"
+
+#define MAX_UNSUPPORTED 20
 
 static void forget_file(struct spec_file *file)
 {
@@ -56,12 +60,31 @@ static void log_warnings(const char *path, const Reeve__ServiceSpec *spec)
                  log_q(spec->warnings[i]));
 }
 
+/* A spec that asks for what no suite runs is refused whole. */
+static Reeve__ServiceSpec *load(const char *path, struct err *err)
+{
+    Reeve__ServiceSpec *spec =
+        spec_load(path, (const char *const *)environ, err);
+    char *texts[MAX_UNSUPPORTED];
+    size_t n = spec ? spec_unsupported(spec, texts, MAX_UNSUPPORTED) : 0;
+    AUTO_BUF struct buf all = {0};
+    for (size_t i = 0; i < n; i++) {
+        buf_addf(&all, "%s%s", i ? "; " : "", texts[i]);
+        free(texts[i]);
+    }
+    if (n == 0)
+        return spec;
+    ProtobufCMessage *message = &spec->base;
+    wire_free(&message);
+    err_set(err, ERR_UNSUPPORTED, "%s: %s", path, buf_text(&all));
+    return NULL;
+}
+
 static int read_file(struct planner *planner, size_t index, struct err *err)
 {
     struct spec_file *file = &planner->files[index];
     struct err why = {0};
-    Reeve__ServiceSpec *spec =
-        spec_load(file->path, (const char *const *)environ, &why);
+    Reeve__ServiceSpec *spec = load(file->path, &why);
     if (!spec) {
         file->error = xstrdup(why.text);
         log_odd("spec_refused", "path=%s text=%s", log_q(file->path),

@@ -263,12 +263,11 @@ Test(process, killed_at_any_moment, .timeout = 300)
     }
 }
 
-Test(process, first_spec_must_be_good, .timeout = 60)
+static void refuses_first(const char *name, const char *spec, const char *word)
 {
     struct rig r;
-    open_rig(&r, "bad first", 1);
-    write_spec(&r, "name: svc\npods: {data: {count: -1, cmd: x, cpus: 0.1, "
-                   "memory: 32}}\n");
+    open_rig(&r, name, 1);
+    write_spec(&r, spec);
     start_planner(&r, "3");
     for (int i = 0; i < 200 && kill(r.pid, 0) == 0; i++) {
         turn(&r, 20);
@@ -282,10 +281,27 @@ Test(process, first_spec_must_be_good, .timeout = 60)
     }
     cr_assert_eq(r.pid, 0, "it still runs");
     AUTO_FREE char *log = log_text(&r);
-    cr_assert(strstr(log, "reeve-planner: ") && strstr(log, "count"), "%s",
-              log);
+    cr_assert(strstr(log, "reeve-planner: ") && strstr(log, word), "%s", log);
     cr_assert_eq(r.world.revision, 0);
     close_rig(&r);
+}
+
+Test(process, first_spec_must_be_good, .timeout = 60)
+{
+    refuses_first("bad first",
+                  "name: svc\npods: {data: {count: -1, cmd: x, cpus: 0.1, "
+                  "memory: 32}}\n",
+                  "count");
+}
+
+Test(process, first_spec_must_be_supported, .timeout = 60)
+{
+    refuses_first(
+        "unsupported first",
+        "name: svc\npods:\n  data:\n    count: 1\n"
+        "    pre-reserved-role: slave_public\n    tasks:\n"
+        "      node: {goal: RUNNING, cmd: x, cpus: 0.1, memory: 32}\n",
+        "pods.data: pre-reserved-role is not supported yet");
 }
 
 Test(process, a_later_bad_spec_is_a_fault_of_health, .timeout = 120)
