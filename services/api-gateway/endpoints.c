@@ -257,6 +257,7 @@ static void get_health(struct exchange *x)
     AUTO_MESSAGE Reeve__Framework *framework = view_framework(&x->view);
     struct health_facts facts = {
         .has_framework_id = framework && framework->framework_id,
+        .framework_error = framework ? framework->error : NULL,
         .plans = &plans,
     };
     int code = health_code(&facts);

@@ -62,6 +62,11 @@ static bool any_errors(const struct health_facts *f)
     return false;
 }
 
+static bool framework_given_up(const struct health_facts *f)
+{
+    return *str_or_empty(f->framework_error) != '\0';
+}
+
 static bool not_registered(const struct health_facts *f)
 {
     return !f->has_framework_id;
@@ -131,6 +136,7 @@ static const struct {
     const char *text;
     bool (*holds)(const struct health_facts *facts);
 } conditions[] = {
+    {503, "the master gave the framework up", framework_given_up},
     {500, "a plan has errors", any_errors},
     {318, "not registered with Mesos yet", not_registered},
     {208, "deployment is delayed after failures", deploy_delayed},
@@ -157,11 +163,14 @@ json_t *health_reasons(const struct health_facts *facts)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < ARRAY_LEN(conditions); i++) {
-        char text[160];
-        snprintf(text, sizeof text, "Priority %zu. Status Code %d is %s: %s",
-                 i + 1, conditions[i].code,
-                 conditions[i].holds(facts) ? "TRUE" : "FALSE",
-                 conditions[i].text);
+        char text[600];
+        bool holds = conditions[i].holds(facts);
+        bool given_up = holds && conditions[i].holds == framework_given_up;
+        snprintf(text, sizeof text,
+                 "Priority %zu. Status Code %d is %s: %s%s%s", i + 1,
+                 conditions[i].code, holds ? "TRUE" : "FALSE",
+                 conditions[i].text, given_up ? ": " : "",
+                 given_up ? facts->framework_error : "");
         json_array_append_new(list, json_string(text));
     }
     return list;

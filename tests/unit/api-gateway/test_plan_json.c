@@ -231,7 +231,7 @@ Test(health, code)
         deploy.plan.errors = errors;
         deploy.plan.n_errors = health_cases[i].with_error;
         struct view_plans plans = {items, 2};
-        struct health_facts facts = {health_cases[i].registered, &plans};
+        struct health_facts facts = {health_cases[i].registered, &plans, NULL};
         cr_expect_eq(health_code(&facts), health_cases[i].code, "case: %s",
                      health_cases[i].name);
         json_t *reasons = health_reasons(&facts);
@@ -239,6 +239,24 @@ Test(health, code)
         json_decref(reasons);
     }
     struct view_plans none = {NULL, 0};
-    struct health_facts facts = {true, &none};
+    struct health_facts facts = {true, &none, NULL};
     cr_expect_eq(health_code(&facts), 503, "no plan at all");
+}
+
+Test(health, a_framework_given_up_outweighs_a_complete_deployment)
+{
+    struct small_plan small;
+    const Reeve__PlanStatus done[3] = {S(COMPLETE), S(COMPLETE), S(COMPLETE)};
+    Reeve__Plan *list[] = {make_plan(&small, "deploy", done)};
+    struct view_plans plans = {.items = list, .n = 1};
+    struct health_facts facts = {true, &plans, "Framework has been removed"};
+
+    cr_expect_eq(health_code(&facts), 503);
+    json_t *reasons = health_reasons(&facts);
+    cr_expect(strstr(json_string_value(json_array_get(reasons, 0)),
+                     "TRUE: the master gave the framework up: Framework has "
+                     "been removed"));
+    json_decref(reasons);
+    facts.framework_error = "";
+    cr_expect_eq(health_code(&facts), 200);
 }
