@@ -46,8 +46,9 @@ const struct service_option cmd_up_options[] = {
     {"detach", OPTION_BOOL, "false", NULL,
      "leave the suite running in the background and come back", 0, 0, NULL},
     {"master", OPTION_STRING, "", "URL",
-     "use this Mesos or ClusterD, http://host:port[,host:port...], instead of "
-     "the built-in devcluster",
+     "use this Mesos or ClusterD instead of the built-in devcluster: "
+     "http(s)://host:port[,host:port...] or "
+     "zk://[user:password@]host:port[,host:port...]/path",
      0, 0, "MESOS_MASTER"},
     {"redis", OPTION_STRING, "", "URL",
      "use this Redis, redis://[:password@]host:port[/db], instead of starting "
@@ -646,7 +647,8 @@ static int hand_over(struct up *up, const char *spec)
         return fail(EXIT_UNWRITABLE, &err);
     if (reload(up, spec, &err) < 0) {
         fs_write_atomic(path, old_env.data, old_env.len, 0600, NULL);
-        return fail(EXIT_FAILED, &err);
+        return fail(err.code == ERR_NOT_FOUND ? EXIT_IN_USE : EXIT_FAILED,
+                    &err);
     }
     int code = wait_until_taken(up, &err);
     if (code == EXIT_BAD_INPUT)

@@ -39,13 +39,15 @@ bool preflight_is_run_dir(const char *path)
     return access(mark, F_OK) == 0;
 }
 
+/* Nothing but maybe the mark that another `up` is just making. */
 static bool is_empty(const char *path)
 {
     DIR *dir = opendir(path);
     int n = 0;
 
     for (struct dirent *e; dir && (e = readdir(dir)) != NULL;)
-        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+             !str_starts(e->d_name, MARK);
     if (dir)
         closedir(dir);
     return n == 0;
@@ -74,7 +76,7 @@ int preflight_run_dir(const char *path, char **absolute, struct err *err)
         err_wrap(err, "run dir %s cannot be made", path);
         return EXIT_UNWRITABLE;
     }
-    if (!preflight_is_run_dir(*absolute) && !is_empty(*absolute)) {
+    if (!is_empty(*absolute) && !preflight_is_run_dir(*absolute)) {
         err_set(err, ERR_EXISTS,
                 "%s is not empty and no run dir of a suite: give another one "
                 "with --run-dir",
@@ -218,6 +220,49 @@ int preflight_free_port(void)
     return ntohs(addr.sin_port);
 }
 
+/* ---- peers
+ * ---------------------------------------------------------------------- */
+
+static int connect_within(const struct addrinfo *ai, int timeout_ms)
+{
+    int fd =
+        socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int why = 0;
+    socklen_t len = sizeof(why);
+
+    if (fd < 0)
+        return -1;
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 && errno != EINPROGRESS)
+        why = errno;
+    else if (poll(&p, 1, timeout_ms) <= 0)
+        why = ETIMEDOUT;
+    else
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &len);
+    if (!why)
+        return fd;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+static int connect_host(const char *host, const char *port, struct err *err)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+    int fd = -1;
+
+    int rc = getaddrinfo(host, port, &hints, &list);
+    if (rc != 0)
+        return err_set(err, ERR_NOT_FOUND, "%s:%s: %s", host, port,
+                       gai_strerror(rc));
+    for (struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next)
+        fd = connect_within(ai, PEER_TIMEOUT_MS);
+    if (fd < 0)
+        err_sys(err, "%s:%s", host, port);
+    freeaddrinfo(list);
+    return fd;
+}
+
 /* ---- master
  * ----------------------------------------------------------------------------
  */
@@ -225,7 +270,14 @@ int preflight_free_port(void)
 static int ask_master(const char *url, struct err *err)
 {
     AUTO_FREE char *health = xasprintf("%s/health", url);
+    /* The broker's own options; it is given our environment. */
+    const char *ca_file = getenv("REEVE_CA_FILE");
+    const char *insecure = str_or_empty(getenv("REEVE_INSECURE"));
     struct http_call call = {.method = "GET",
+                             .ca_file = ca_file && *ca_file ? ca_file : NULL,
+                             .insecure = str_eq(insecure, "true") ||
+                                         str_eq(insecure, "yes") ||
+                                         str_eq(insecure, "1"),
                              .url = health,
                              .timeout_ms = PEER_TIMEOUT_MS,
                              .connect_timeout_ms = PEER_TIMEOUT_MS,
@@ -248,19 +300,53 @@ static char *master_url(const char *part, const char *scheme)
                                : xasprintf("%s%s", scheme, part);
 }
 
+/* "h:p" or "h"; cut in place.  -1: nobody listens there. */
+static int reach_zookeeper(char *part, struct err *err)
+{
+    char *bracket = strrchr(part, ']');
+    char *colon = strrchr(bracket ? bracket : part, ':');
+    char port[] = "2181";
+
+    if (colon)
+        *colon = '\0';
+    if (bracket)
+        *bracket = '\0';
+    AUTO_CLOSE int fd =
+        connect_host(part + (*part == '['), colon ? colon + 1 : port, err);
+    return fd < 0 ? -1 : 0;
+}
+
+/* Whether one of the hosts of zk://[user:password@]h:p[,h:p…]/path listens. */
+static int preflight_zookeeper(const char *url, struct err *err)
+{
+    const char *at = strrchr(url, '@');
+    const char *begin = at ? at + 1 : url + strlen("zk://");
+    size_t len = strcspn(begin, "/");
+    AUTO_FREE char *hosts = xstrndup(begin, len);
+    AUTO_FREE char *copy = xstrdup(hosts);
+    char *rest = copy;
+
+    if (len == 0 || strlen(begin + len) < 2) {
+        err_set(err, ERR_INVALID,
+                "--master: must be zk://[user:password@]host:port"
+                "[,host:port…]/path");
+        return EXIT_USAGE;
+    }
+    for (char *part; (part = strsep(&rest, ",")) != NULL;)
+        if (*part && reach_zookeeper(part, err) == 0)
+            return EXIT_OK;
+    err_wrap(err, "no ZooKeeper answers at %s", hosts);
+    return EXIT_FAILED;
+}
+
 int preflight_master(const char *urls, struct err *err)
 {
     const char *scheme = str_starts(urls, "https://") ? "https://" : "http://";
     AUTO_FREE char *copy = xstrdup(urls);
     char *rest = copy;
 
-    if (str_starts(urls, "zk://")) {
-        err_set(err, ERR_UNSUPPORTED,
-                "--master %s: finding the master through ZooKeeper is not "
-                "supported yet; give http://host:port[,host:port…]",
-                urls);
-        return EXIT_USAGE;
-    }
+    if (str_starts(urls, "zk://"))
+        return preflight_zookeeper(urls, err);
     for (char *part; (part = strsep(&rest, ",")) != NULL;) {
         AUTO_FREE char *url = master_url(part, scheme);
         if (*part && ask_master(url, err) == 0)
@@ -310,46 +396,6 @@ static int parse_redis_url(const char *text, struct redis_url *out,
     return 0;
 }
 
-static int connect_within(const struct addrinfo *ai, int timeout_ms)
-{
-    int fd =
-        socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int why = 0;
-    socklen_t len = sizeof(why);
-
-    if (fd < 0)
-        return -1;
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-    if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 && errno != EINPROGRESS)
-        why = errno;
-    else if (poll(&p, 1, timeout_ms) <= 0)
-        why = ETIMEDOUT;
-    else
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &len);
-    if (!why)
-        return fd;
-    close(fd);
-    errno = why;
-    return -1;
-}
-
-static int connect_redis(const struct redis_url *url, struct err *err)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-    int fd = -1;
-
-    int rc = getaddrinfo(url->host, url->port, &hints, &list);
-    if (rc != 0)
-        return err_set(err, ERR_NOT_FOUND, "%s:%s: %s", url->host, url->port,
-                       gai_strerror(rc));
-    for (struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next)
-        fd = connect_within(ai, PEER_TIMEOUT_MS);
-    if (fd < 0)
-        err_sys(err, "%s:%s", url->host, url->port);
-    freeaddrinfo(list);
-    return fd;
-}
-
 /* Sends one line, gives the first line of the answer. */
 static int ask_redis(int fd, const char *line, char *answer, size_t size,
                      struct err *err)
@@ -393,7 +439,7 @@ int preflight_redis(const char *text, struct err *err)
 
     if (parse_redis_url(text, &url, err) < 0)
         return EXIT_USAGE;
-    AUTO_CLOSE int fd = connect_redis(&url, err);
+    AUTO_CLOSE int fd = connect_host(url.host, url.port, err);
     if (fd >= 0 && ping(fd, &url, err) == 0)
         return EXIT_OK;
     err_wrap(err, "no Redis answers at %s:%s", url.host, url.port);

@@ -26,7 +26,8 @@ int preflight_programs(char **bin_dir, bool want_devcluster, struct err *err);
 /* The path of redis-server; malloc'd. */
 int preflight_redis_server(char **path, struct err *err);
 
-/* Whether one of the comma-separated masters answers GET /health. */
+/* Whether one of the comma-separated masters answers GET /health; of zk://…:
+ * whether one of the ZooKeepers can be connected to. */
 int preflight_master(const char *urls, struct err *err);
 /* Whether a Redis answers PING; redis://[:password@]host:port[/db]. */
 int preflight_redis(const char *url, struct err *err);

@@ -13,8 +13,10 @@
 
 #include "lib/base/base.h"
 #include "lib/base/log.h"
+#include "services/offer-broker/auth.h"
 #include "services/offer-broker/master_list.h"
 #include "services/offer-broker/session.h"
+#include "services/offer-broker/zk_leader.h"
 
 #define FROM "offer-broker"
 
@@ -242,17 +244,52 @@ void broker_tick(void *self)
     report_unknown(b);
 }
 
-/* ---- start and stop ----------------------------------------------- */
-static int read_options(struct broker *b, struct service *service,
-                        struct err *err)
+/* ---- which master ------------------------------------------------- */
+static void on_leader(void *self, const char *address)
 {
+    struct broker *b = self;
+    struct session *session, *next;
+
+    b->has_leader = address != NULL;
+    if (address) {
+        free(b->leader);
+        b->leader = xasprintf(
+            "%s://%s", service_str(b->service, "master-scheme"), address);
+        HASH_ITER(hh, b->sessions, session, next)
+        {
+            session_follow(session, b->leader);
+        }
+    }
+    broker_wake(b);
+}
+
+static int read_masters(struct broker *b, struct err *err)
+{
+    const char *scheme = service_str(b->service, "master-scheme");
+    struct zk_leader_config config = {.url = b->masters,
+                                      .by_name = str_eq(scheme, "https")};
     struct master_list *masters;
 
-    b->masters = service_str(service, "master");
+    if (!str_eq(scheme, "http") && !str_eq(scheme, "https"))
+        return err_set(err, ERR_INVALID, "--master-scheme: http or https");
+    if (str_starts(b->masters, "zk://")) {
+        b->zk = zk_leader_new(b->loop, &config, on_leader, b, err);
+        return b->zk ? 0 : err_wrap(err, "--master");
+    }
     masters = master_list_parse(b->masters, err);
     if (!masters)
         return err_wrap(err, "--master");
     master_list_destroy(&masters);
+    return 0;
+}
+
+/* ---- start and stop ----------------------------------------------- */
+static int read_options(struct broker *b, struct service *service,
+                        struct err *err)
+{
+    b->masters = service_str(service, "master");
+    if (read_masters(b, err) < 0)
+        return -1;
     b->failover_timeout_s = (double)service_int(service, "failover-timeout-s");
     b->refuse_s = service_double(service, "refuse-seconds");
     if (b->refuse_s < 0 || b->refuse_s > 31536000)
@@ -300,12 +337,15 @@ int broker_start(struct service *service, void **self, struct err *err)
     b->service = service;
     b->loop = service_loop(service);
     b->ids.next = next_id;
-    if (read_options(b, service, err) < 0 || open_store(b, err) < 0) {
+    b->http = http_client_new(b->loop);
+    b->auth = auth_new(b, err);
+    if (!b->auth || read_options(b, service, err) < 0 ||
+        open_store(b, err) < 0) {
         broker_stop(b);
         *self = NULL;
         return EXIT_USAGE;
     }
-    b->http = http_client_new(b->loop);
+    auth_start(b->auth);
     service_health(service, "store", false, "not yet heard");
     service_health(service, "lease", false, "not yet held");
     return EXIT_OK;
@@ -327,6 +367,9 @@ void broker_stop(void *self)
     }
     replica_destroy(&b->replica);
     store_client_destroy(&b->store);
+    zk_leader_destroy(&b->zk);
+    auth_destroy(&b->auth);
     http_client_destroy(&b->http);
+    free(b->leader);
     free(b);
 }

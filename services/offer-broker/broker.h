@@ -20,12 +20,18 @@
 #include "services/offer-broker/task_build.h"
 #include "services/offer-broker/wants.h"
 
+struct auth;
 struct session;
+struct zk_leader;
 
 struct broker {
     struct service *service;
     struct loop *loop;
     struct http_client *http;
+    struct auth *auth;
+    struct zk_leader *zk; /* NULL: masters are listed */
+    char *leader;         /* URL as ZooKeeper told last; NULL: never */
+    bool has_leader;      /* it holds now */
     struct store_client *store;
     struct replica *replica;
     struct session *sessions; /* hash by service key */

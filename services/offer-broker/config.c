@@ -4,8 +4,25 @@
 
 const struct service_option broker_options[] = {
     {"master", OPTION_STRING, NULL, "URL",
-     "masters as http://host:port[,host:port...]; redirects are followed", 0, 0,
-     "MESOS_MASTER"},
+     "masters as http(s)://host:port[,host:port...], redirects are followed; "
+     "or "
+     "zk://[user:password@]host:port[,host:port...]/path",
+     0, 0, "MESOS_MASTER"},
+    {"master-scheme", OPTION_STRING, "http", "http|https",
+     "how masters that ZooKeeper names are spoken to", 0, 0, NULL},
+    {"ca-file", OPTION_STRING, "", "file",
+     "certificates (PEM) that vouch for https masters; default: the system's",
+     0, 0, NULL},
+    {"insecure", OPTION_BOOL, "false", NULL,
+     "take any certificate of an https master", 0, 0, NULL},
+    {"principal", OPTION_STRING, "", "name",
+     "who authenticates with the secret; default: the service's principal", 0,
+     0, NULL},
+    {"principal-secret-file", OPTION_STRING, "", "file",
+     "secret for HTTP basic authentication (or the variable REEVE_SECRET)", 0,
+     0, NULL},
+    {"token-file", OPTION_STRING, "", "file",
+     "bearer token for the master; read again when it is refused", 0, 0, NULL},
     {"failover-timeout-s", OPTION_INT, "604800", "s",
      "how long the master keeps our tasks when we are away", 1, 9000000000,
      NULL},

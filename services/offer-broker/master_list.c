@@ -89,10 +89,6 @@ static int check_scheme(const char *scheme, struct err *err)
 {
     if (str_eq(scheme, "http") || str_eq(scheme, "https"))
         return 0;
-    if (str_eq(scheme, "zk"))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "leader detection by ZooKeeper (zk://) is not supported "
-                       "yet: name the masters as http://host:port,host:port");
     return err_set(err, ERR_INVALID, "'%s://' is no scheme of a master",
                    scheme);
 }
@@ -130,11 +126,6 @@ struct master_list *master_list_parse(const char *text, struct err *err)
     AUTO_FREE char *copy = xstrdup(str_or_empty(text));
     char *save = NULL;
 
-    if (str_starts(copy, "zk://")) {
-        check_scheme("zk", err);
-        master_list_destroy(&list);
-        return NULL;
-    }
     for (char *item = strtok_r(copy, ", ", &save); item;
          item = strtok_r(NULL, ", ", &save)) {
         if (add_one(list, item, err) == 0)
@@ -149,8 +140,28 @@ struct master_list *master_list_parse(const char *text, struct err *err)
     return list;
 }
 
+struct master_list *master_list_new(void)
+{
+    return xcalloc(1, sizeof(struct master_list));
+}
+
+void master_list_follow(struct master_list *list, const char *url)
+{
+    char *copy = xstrdup(url);
+    const char *rest = copy;
+
+    for (size_t i = 0; i < list->count; i++)
+        free(list->urls[i]);
+    free(list->leader);
+    free(list->scheme);
+    *list = (struct master_list){.urls = {copy}, .count = 1};
+    list->scheme = cut_scheme(&rest);
+}
+
 const char *master_list_current(const struct master_list *list)
 {
+    if (!list->leader && list->count == 0)
+        return NULL;
     return list->leader ? list->leader : list->urls[list->at];
 }
 
@@ -159,7 +170,7 @@ void master_list_failed(struct master_list *list)
     if (list->leader) {
         free(list->leader);
         list->leader = NULL;
-    } else {
+    } else if (list->count > 0) {
         list->at = (list->at + 1) % list->count;
     }
 }
@@ -174,6 +185,8 @@ int master_list_redirect(struct master_list *list, const char *location,
 
     if (scheme && check_scheme(scheme, err) < 0)
         return -1;
+    if (str_eq(scheme, "http") && str_eq(list->scheme, "https"))
+        return err_set(err, ERR_INVALID, "it would leave https for http");
     if (!scheme && str_starts(rest, "//"))
         rest += 2;
     authority = xstrndup(rest, strcspn(rest, "/?#"));

@@ -14,6 +14,7 @@
 
 #include "lib/base/base.h"
 #include "lib/base/log.h"
+#include "services/offer-broker/auth.h"
 #include "services/offer-broker/pb.h"
 #include "services/offer-broker/session.h"
 
@@ -110,6 +111,8 @@ static void on_answer(void *self, const struct http_answer *answer)
     log_odd("call_refused", "service=%s call=%s status=%d why=%s", session->key,
             type, answer->status,
             log_q(answer->err.code ? answer->err.text : body));
+    if (answer->status == 401)
+        auth_refused(session->broker->auth);
     if (means_unsubscribed(answer))
         session_broken(session, "%s was not taken: %s", type,
                        answer->err.code ? answer->err.text : body);
@@ -144,6 +147,7 @@ void outbox_send(struct outbox *outbox, Mesos__V1__Scheduler__Call *call)
     ProtobufCMessage *message = &call->base;
     AUTO_BUF struct buf body = {0};
     AUTO_FREE char *url = NULL, *stream = NULL;
+    AUTO_FREE char *authorization = NULL;
     struct sent *sent;
 
     if (session->state != SESSION_UP) {
@@ -155,18 +159,20 @@ void outbox_send(struct outbox *outbox, Mesos__V1__Scheduler__Call *call)
     url =
         xasprintf("%s/api/v1/scheduler", master_list_current(session->masters));
     stream = xasprintf("Mesos-Stream-Id: %s", session->stream_id);
+    authorization = session_authorization(session);
     {
         const char *const headers[] = {"Content-Type: application/x-protobuf",
                                        "Accept: application/x-protobuf", stream,
-                                       NULL};
-        const struct http_call http = {.method = "POST",
-                                       .url = url,
-                                       .headers = headers,
-                                       .body = body.data,
-                                       .body_len = body.len,
-                                       .timeout_ms = CALL_TIMEOUT_MS,
-                                       .lane = lane_of(outbox, call)};
+                                       authorization, NULL};
+        struct http_call http = {.method = "POST",
+                                 .url = url,
+                                 .headers = headers,
+                                 .body = body.data,
+                                 .body_len = body.len,
+                                 .timeout_ms = CALL_TIMEOUT_MS,
+                                 .lane = lane_of(outbox, call)};
 
+        auth_trust(session->broker->auth, &http);
         sent = xcalloc(1, sizeof(*sent));
         sent->outbox = outbox;
         sent->type = wire_enum_name(

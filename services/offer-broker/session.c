@@ -19,7 +19,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/http/recordio.h"
+#include "services/offer-broker/auth.h"
 #include "services/offer-broker/pb.h"
+#include "services/offer-broker/zk_leader.h"
 
 #define MAX_OFFERS       100000
 #define MAX_RECORD_BYTES (64u << 20)
@@ -44,8 +46,11 @@ struct session *session_new(struct broker *broker, const char *key)
     s->broker = broker;
     s->key = xstrdup(key);
     s->facts = facts_new(key);
-    s->masters = master_list_parse(broker->masters, NULL);
+    s->masters = broker->zk ? master_list_new()
+                            : master_list_parse(broker->masters, NULL);
     ASSERT(s->masters);
+    if (broker->leader)
+        master_list_follow(s->masters, broker->leader);
     s->offers = offer_book_new(MAX_OFFERS);
     s->reconcile = reconcile_new();
     s->kills = kill_book_new();
@@ -123,6 +128,13 @@ const char *session_role(const struct session *s)
     const Reeve__ServiceSpec *spec = session_spec(s);
 
     return spec ? spec->role : NULL;
+}
+
+char *session_authorization(const struct session *s)
+{
+    const Reeve__ServiceSpec *spec = session_spec(s);
+
+    return auth_header(s->broker->auth, spec ? spec->principal : NULL);
 }
 
 static void add_capability(Mesos__V1__FrameworkInfo *info, int type)
@@ -267,8 +279,10 @@ static void on_done(void *self, const struct http_answer *answer)
         follow_redirect(s, answer->location);
         return;
     }
+    if (answer->status == 401)
+        auth_refused(s->broker->auth);
     if (s->state == SESSION_CONNECTING && !stored_id(s) &&
-        answer->status != 503 && answer->status != 404)
+        answer->status != 401 && answer->status != 503 && answer->status != 404)
         log_odd("first_subscribe_unanswered", "service=%s why=%s", s->key,
                 "\"a framework without tasks may have been made; trying "
                 "again\"");
@@ -284,9 +298,10 @@ static void on_done(void *self, const struct http_answer *answer)
 static void subscribe(struct session *s)
 {
     static const struct http_stream_events events = {on_head, on_data, on_done};
-    static const char *const headers[] = {
-        "Content-Type: application/x-protobuf",
-        "Accept: application/x-protobuf", NULL};
+    AUTO_FREE char *authorization = session_authorization(s);
+    const char *const headers[] = {"Content-Type: application/x-protobuf",
+                                   "Accept: application/x-protobuf",
+                                   authorization, NULL};
     AUTO_MESSAGE Mesos__V1__Scheduler__Call *call =
         outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__SUBSCRIBE);
     AUTO_BUF struct buf body = {0};
@@ -311,14 +326,14 @@ static void subscribe(struct session *s)
     log_info("subscribing", "service=%s master=%s framework=%s", s->key,
              master_list_current(s->masters),
              stored_id(s) ? stored_id(s) : "new");
+    struct http_call http = {.method = "POST",
+                             .url = url,
+                             .headers = headers,
+                             .body = body.data,
+                             .body_len = body.len};
+    auth_trust(s->broker->auth, &http);
     stream->request =
-        http_client_stream(s->broker->http,
-                           &(struct http_call){.method = "POST",
-                                               .url = url,
-                                               .headers = headers,
-                                               .body = body.data,
-                                               .body_len = body.len},
-                           &events, stream);
+        http_client_stream(s->broker->http, &http, &events, stream);
 }
 
 /* ---- identity ----------------------------------------------------- */
@@ -449,6 +464,7 @@ static void begin(struct session *s)
     int64_t now_ms = clock_mono_ms();
 
     s->failures = 0;
+    auth_accepted(s->broker->auth);
     s->problem[0] = '\0';
     s->up_since_wall_ms = clock_wall_ms();
     s->counts.subscriptions++;
@@ -511,15 +527,47 @@ void session_broken(struct session *s, const char *fmt, ...)
     session_event(s, SESSION_BROKEN);
 }
 
+void session_follow(struct session *s, const char *url)
+{
+    bool is_same = str_eq(master_list_current(s->masters), url);
+
+    master_list_follow(s->masters, url);
+    if (is_same || s->state == SESSION_OFF || s->state == SESSION_FAILED)
+        return;
+    s->failures = 0;
+    if (s->state == SESSION_NAMING || s->state == SESSION_BACKOFF) {
+        session_broken(s, "another master leads: %s", url);
+        loop_timer_cancel(s->broker->loop, s->backoff_id);
+        s->backoff_id = loop_timer(s->broker->loop, session_backoff_ms(0, 0), 0,
+                                   connect_now, s);
+        return;
+    }
+    log_info("leader_changed", "service=%s to=%s", s->key, url);
+    session_event(s, SESSION_REDIRECTED);
+}
+
 /* ---- deciding ----------------------------------------------------- */
 static bool may_run(struct session *s)
 {
     const Reeve__Framework *framework = facts_framework(s->facts, NULL);
+    const char *why;
 
     if (!s->broker->has_lease || !s->broker->was_alive || !session_spec(s))
         return false;
     if (framework && *str_or_empty(framework->error)) {
         snprintf(s->problem, sizeof(s->problem), "%s", framework->error);
+        return false;
+    }
+    if (!auth_is_ready(s->broker->auth, &why)) {
+        snprintf(s->problem, sizeof(s->problem), "%s", why);
+        return false;
+    }
+    /* A stream that stands is good whatever ZooKeeper says. */
+    if (s->broker->zk && !s->broker->has_leader && s->state != SESSION_UP &&
+        s->state != SESSION_NAMING) {
+        snprintf(s->problem, sizeof(s->problem),
+                 "no leading master is known: %s",
+                 zk_leader_state(s->broker->zk));
         return false;
     }
     return true;

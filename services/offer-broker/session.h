@@ -89,9 +89,13 @@ void session_event(struct session *session, enum session_event event);
 /* The subscription is no good any more: says why, resubscribes. */
 void session_broken(struct session *session, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* ZooKeeper names another master. */
+void session_follow(struct session *session, const char *url);
 /* The role that offers come for. NULL before the target is known. */
 const char *session_role(const struct session *session);
 const Reeve__ServiceSpec *session_spec(const struct session *session);
+/* The Authorization header of our calls, malloc'd; NULL: none. */
+char *session_authorization(const struct session *session);
 
 /* ---- events.c ----------------------------------------------------- */
 /* One record of the stream.  -1 with ERR_INVALID when it does not parse. */

@@ -19,8 +19,8 @@ static const struct {
     {"http://127.0.0.1:5050/", "http://127.0.0.1:5050", 1, ERR_NONE},
     {"[::1]:80", "http://[::1]:80", 1, ERR_NONE},
     {" m1:1 , m2:2 ", "http://m1:1", 2, ERR_NONE},
-    {"zk://h:2181/mesos", NULL, 0, ERR_UNSUPPORTED},
-    {"zk://h1:2181,h2:2181/mesos", NULL, 0, ERR_UNSUPPORTED},
+    {"zk://h:2181/mesos", NULL, 0, ERR_INVALID},
+    {"zk://h1:2181,h2:2181/mesos", NULL, 0, ERR_INVALID},
     {"ftp://m1:5050", NULL, 0, ERR_INVALID},
     {"http://m1:99999", NULL, 0, ERR_INVALID},
     {"http://m1:x", NULL, 0, ERR_INVALID},
@@ -93,5 +93,24 @@ Test(master_list, tries_in_turn)
     cr_expect_str_eq(master_list_current(list), "http://m2:2");
     master_list_failed(list);
     cr_expect_str_eq(master_list_current(list), "http://m1:1");
+    master_list_destroy(&list);
+}
+
+Test(master_list, follows_the_leader)
+{
+    struct master_list *list = master_list_new();
+    struct err err = {0};
+
+    cr_expect_null(master_list_current(list));
+    master_list_failed(list);
+    master_list_follow(list, "https://m1:5050");
+    cr_expect_str_eq(master_list_current(list), "https://m1:5050");
+    cr_expect_eq(master_list_redirect(list, "//m2:1/x", &err), 0);
+    cr_expect_str_eq(master_list_current(list), "https://m2:1");
+    cr_expect_lt(master_list_redirect(list, "http://m3:1", &err), 0);
+    master_list_failed(list);
+    cr_expect_str_eq(master_list_current(list), "https://m1:5050");
+    master_list_follow(list, "https://m4:5050");
+    cr_expect_str_eq(master_list_current(list), "https://m4:5050");
     master_list_destroy(&list);
 }
