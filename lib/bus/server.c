@@ -31,6 +31,7 @@ enum {
     GRACE_MS = 5000,
     DEFAULT_DEADLINE_MS = 30000,
     MAX_IDENTITY = 255,
+    SCRATCH_KEEP_BYTES = 64 << 10,
 };
 
 struct bus_call {
@@ -60,6 +61,7 @@ struct bus_server {
     struct bus_call *calls; /* all that live */
     struct bus_call *by_id;
     struct bus_call *current; /* being handled right now */
+    struct buf inner, outer;  /* of the answer being sent */
     struct bus_server_stats stats;
     int64_t garbage_logged_ms;
 };
@@ -130,12 +132,20 @@ ProtobufCMessage *bus_call_decode(const struct bus_call *call,
 
 /* ---- answering --------------------------------------------------------- */
 
+/* What a large answer took is not kept. */
+static void give_back(struct buf *scratch)
+{
+    if (scratch->cap > SCRATCH_KEEP_BYTES)
+        buf_free(scratch);
+}
+
 static void send_reply(struct bus_server *server, const struct bus_call *call,
                        const struct err *err, const ProtobufCMessage *body)
 {
-    AUTO_BUF struct buf inner = {0};
-    AUTO_BUF struct buf outer = {0};
-    envelope_pack(body, &inner);
+    struct buf *inner = &server->inner, *outer = &server->outer;
+    buf_clear(inner);
+    buf_clear(outer);
+    envelope_pack(body, inner);
     Reeve__BusReply reply = REEVE__BUS_REPLY__INIT;
     reply.has_version = 1;
     reply.version = BUS_VERSION;
@@ -144,15 +154,17 @@ static void send_reply(struct bus_server *server, const struct bus_call *call,
     reply.code = err ? err->code : ERR_NONE;
     reply.error = err ? (char *)err->text : NULL;
     reply.has_body = body != NULL;
-    reply.body.data = (uint8_t *)inner.data;
-    reply.body.len = inner.len;
-    envelope_pack(&reply.base, &outer);
+    reply.body.data = (uint8_t *)inner->data;
+    reply.body.len = inner->len;
+    envelope_pack(&reply.base, outer);
     /* A peer that is gone or does not read loses the answer and asks again. */
     if (zmq_send(server->socket, call->identity, call->identity_len,
                  ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
         return;
-    zmq_send(server->socket, outer.data, outer.len, ZMQ_DONTWAIT);
+    zmq_send(server->socket, outer->data, outer->len, ZMQ_DONTWAIT);
     server->stats.replies++;
+    give_back(inner);
+    give_back(outer);
 }
 
 static void call_finish(struct bus_call *call, const struct err *err,
@@ -356,6 +368,8 @@ void bus_server_destroy(struct bus_server **server_p)
     int linger_ms = 200;
     zmq_setsockopt(server->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
     bus_unbind(&server->socket, &server->lock_fd);
+    buf_free(&server->inner);
+    buf_free(&server->outer);
     free(server->tables);
     free(server->endpoint);
     free(server);

@@ -6,13 +6,20 @@
 
 #include "lib/base/base.h"
 
+/* Place in the ring + 1 (0: free) and the hash of the id there: the ring is
+ * large, and looking into it costs a miss of the cache. */
+struct slot {
+    uint32_t place;
+    uint32_t hash;
+};
+
 /* The ring grows to max entries and then wraps; the slots form an
- * open-addressed hash of ring places + 1 (0: free), at most half full. */
+ * open-addressed hash, at most half full. */
 struct request_log {
     struct request *ring;
     size_t max, cap;
     size_t first, n; /* oldest, count */
-    uint32_t *slots;
+    struct slot *slots;
     size_t mask;
 };
 
@@ -35,51 +42,63 @@ void request_log_destroy(struct request_log **log)
     *log = NULL;
 }
 
-static size_t hash_of(const char *id)
+static uint32_t hash_of(const char *id)
 {
-    uint64_t h = 1469598103934665603u;
-    for (; *id; id++)
-        h = (h ^ (uint8_t)*id) * 1099511628211u;
-    return (size_t)(h ^ (h >> 32));
+    const uint64_t factor = 0x9e3779b97f4a7c15u;
+    size_t len = strlen(id);
+    uint64_t h = len, word;
+    for (; len >= sizeof word; id += sizeof word, len -= sizeof word) {
+        memcpy(&word, id, sizeof word);
+        h = (h ^ word) * factor;
+        h ^= h >> 32;
+    }
+    word = 0;
+    memcpy(&word, id, len);
+    h = (h ^ word) * factor;
+    return (uint32_t)(h ^ (h >> 32));
 }
 
 /* The slot that holds id, or the free one where it would go. */
-static size_t slot_of(const struct request_log *log, const char *id)
+static struct slot *slot_of(const struct request_log *log, const char *id,
+                            uint32_t hash)
 {
-    size_t s = hash_of(id) & log->mask;
-    while (log->slots[s] && strcmp(log->ring[log->slots[s] - 1].id, id) != 0)
-        s = (s + 1) & log->mask;
-    return s;
+    size_t s = hash & log->mask;
+    for (; log->slots[s].place; s = (s + 1) & log->mask)
+        if (log->slots[s].hash == hash &&
+            strcmp(log->ring[log->slots[s].place - 1].id, id) == 0)
+            break;
+    return &log->slots[s];
 }
 
 bool request_log_find(const struct request_log *log, const char *id,
                       uint64_t *revision)
 {
-    size_t s = slot_of(log, id);
-    if (!log->slots[s])
+    const struct slot *slot = slot_of(log, id, hash_of(id));
+    if (!slot->place)
         return false;
-    *revision = log->ring[log->slots[s] - 1].revision;
+    *revision = log->ring[slot->place - 1].revision;
     return true;
 }
 
 /* Takes a slot away and closes the gap in its run of neighbours. */
 static void free_slot(struct request_log *log, size_t hole)
 {
-    log->slots[hole] = 0;
-    for (size_t s = (hole + 1) & log->mask; log->slots[s];
+    log->slots[hole].place = 0;
+    for (size_t s = (hole + 1) & log->mask; log->slots[s].place;
          s = (s + 1) & log->mask) {
-        size_t home = hash_of(log->ring[log->slots[s] - 1].id) & log->mask;
+        size_t home = log->slots[s].hash & log->mask;
         if (((s - home) & log->mask) < ((s - hole) & log->mask))
             continue;
         log->slots[hole] = log->slots[s];
-        log->slots[s] = 0;
+        log->slots[s].place = 0;
         hole = s;
     }
 }
 
 static void forget_oldest(struct request_log *log)
 {
-    free_slot(log, slot_of(log, log->ring[log->first].id));
+    const char *id = log->ring[log->first].id;
+    free_slot(log, (size_t)(slot_of(log, id, hash_of(id)) - log->slots));
     log->first = (log->first + 1) % log->cap;
     log->n--;
 }
@@ -87,8 +106,11 @@ static void forget_oldest(struct request_log *log)
 static void index_all(struct request_log *log)
 {
     memset(log->slots, 0, (log->mask + 1) * sizeof *log->slots);
-    for (size_t i = 0; i < log->n; i++)
-        log->slots[slot_of(log, log->ring[i].id)] = (uint32_t)(i + 1);
+    for (size_t i = 0; i < log->n; i++) {
+        uint32_t hash = hash_of(log->ring[i].id);
+        *slot_of(log, log->ring[i].id, hash) =
+            (struct slot){(uint32_t)(i + 1), hash};
+    }
 }
 
 /* Only while the ring has not wrapped yet, so first is 0. */
@@ -108,19 +130,20 @@ static void grow(struct request_log *log)
 void request_log_add(struct request_log *log, const char *id, uint64_t revision)
 {
     ASSERT(strlen(id) <= REQUEST_ID_MAX);
-    if (log->slots[slot_of(log, id)])
+    uint32_t hash = hash_of(id);
+    if (slot_of(log, id, hash)->place)
         return;
     if (log->n == log->max)
         forget_oldest(log);
     else if (log->n == log->cap)
         grow(log);
     size_t place = (log->first + log->n) % log->cap;
+    /* The slot first: until the id is written, the place is not compared. */
+    struct slot *slot = slot_of(log, id, hash);
     struct request *request = &log->ring[place];
     request->revision = revision;
-    /* The slot first: until the id is written, the place is not compared. */
-    size_t s = slot_of(log, id);
     memcpy(request->id, id, strlen(id) + 1);
-    log->slots[s] = (uint32_t)(place + 1);
+    *slot = (struct slot){(uint32_t)(place + 1), hash};
     log->n++;
 }
 

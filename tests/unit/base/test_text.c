@@ -142,6 +142,29 @@ Test(id, parse)
     }
 }
 
+/* The definition, bit by bit. */
+static uint32_t crc_by_bit(uint32_t crc, const uint8_t *p, size_t len)
+{
+    crc = ~crc;
+    while (len--) {
+        crc ^= *p++;
+        for (int k = 0; k < 8; k++)
+            crc = crc & 1 ? (crc >> 1) ^ 0x82f63b78u : crc >> 1;
+    }
+    return ~crc;
+}
+
+Test(text, crc32c_of_every_length_and_alignment)
+{
+    uint8_t bytes[128];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 37 + 11);
+    for (size_t from = 0; from < 9; from++)
+        for (size_t len = 0; len < 100; len++)
+            cr_expect_eq(crc32c((uint32_t)len, bytes + from, len),
+                         crc_by_bit((uint32_t)len, bytes + from, len));
+}
+
 Test(id, sums)
 {
     char hex[SHA256_HEX_SIZE];
