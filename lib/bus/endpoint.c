@@ -18,6 +18,10 @@ enum {
     MAX_SOCKETS = 4096,
     /* Room for the path in sockaddr_un, without the NUL. */
     MAX_PATH = sizeof((struct sockaddr_un *)0)->sun_path - 1,
+    /* A peer that hangs keeps its connection open for ever.  Callers leave it
+     * after this, and find who answers at its address then. */
+    HEARTBEAT_MS = 2000,
+    SILENCE_MS = 6000,
 };
 /* Larger than any honest request; a reply (a snapshot) has no bound. */
 static const int64_t max_request_bytes = 256 << 20;
@@ -103,6 +107,12 @@ void *bus_socket(int type, int high_water)
     zmq_setsockopt(socket, ZMQ_IPV6, &ipv6, sizeof ipv6);
     zmq_setsockopt(socket, ZMQ_SNDHWM, &high_water, sizeof high_water);
     zmq_setsockopt(socket, ZMQ_RCVHWM, &high_water, sizeof high_water);
+    if (type == ZMQ_DEALER || type == ZMQ_SUB) {
+        int every = HEARTBEAT_MS, silence = SILENCE_MS;
+        zmq_setsockopt(socket, ZMQ_HEARTBEAT_IVL, &every, sizeof every);
+        zmq_setsockopt(socket, ZMQ_HEARTBEAT_TIMEOUT, &silence, sizeof silence);
+        zmq_setsockopt(socket, ZMQ_HANDSHAKE_IVL, &silence, sizeof silence);
+    }
     if (type == ZMQ_ROUTER)
         zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max_request_bytes,
                        sizeof max_request_bytes);

@@ -67,7 +67,7 @@ static int activate(struct store *s, struct err *err)
     loop_fd(service_loop(s->service), wal_fd(s->wal), LOOP_READ, store_on_wal,
             s);
     lease_book_restart(table_leases(s->table), clock_mono_ms());
-    s->visible_seq = s->pushed_seq = table_seq(s->table);
+    s->visible_seq = s->pushed_seq = s->start_seq = table_seq(s->table);
     s->visible_revision = table_revision(s->table);
     store_retain_found(s);
     start_mirroring(s);
@@ -100,6 +100,15 @@ static void set_starting(struct store *s, const char *why)
 {
     snprintf(s->starting_why, sizeof s->starting_why, "%s", why);
     service_health(s->service, "store", false, "starting: %s", why);
+}
+
+/* Nothing is wrong with a store that waits its turn. */
+static void set_standby(struct store *s, const char *why)
+{
+    if (!s->starting_why[0] || !str_starts(s->starting_why, "standby"))
+        log_info("standby", "why=%s", log_q(why));
+    snprintf(s->starting_why, sizeof s->starting_why, "standby: %s", why);
+    service_health(s->service, "store", true, "%s", s->starting_why);
 }
 
 /* ---- Redis tells what it holds
@@ -195,10 +204,20 @@ static void on_found(void *self, const struct copy *redis)
     if (what == RECOVERY_LOAD && s->stage == STORE_ACTIVE)
         what = RECOVERY_DIVERGED;
     what = apply_preference(s, what);
+    s->is_log_diverged = what == RECOVERY_DIVERGED;
+    /* A partner went on from Redis.  What the log has more was told nobody. */
+    if (s->is_log_diverged && s->is_paired && s->stage == STORE_STARTING)
+        what = RECOVERY_LOAD;
     log_info("redis_found",
              "is_there=%d seq=%" PRIu64 " log_seq=%" PRIu64 " action=%s",
              redis->is_there, redis->seq, log.seq, names[what]);
-    act(s, what);
+    const char *why = store_pair_waits(s, what);
+    if (!why) {
+        act(s, what);
+        return;
+    }
+    redis_mirror_refuse(s->mirror);
+    set_standby(s, why);
 }
 
 /* The old log makes way for what Redis holds. */
@@ -206,7 +225,7 @@ static int replace_log(struct store *s, struct table *table, struct err *err)
 {
     const char *dir = data_dir_path(s->data_dir);
     bool is_continued =
-        s->table &&
+        s->table && !s->is_log_diverged &&
         memcmp(table_lineage(s->table), table_lineage(table), 16) == 0 &&
         table_seq(s->table) <= table_seq(table);
     if (s->table && !is_continued) {
@@ -273,7 +292,7 @@ static void on_lost(void *self, const char *why)
     redis_url_text(&s->redis_url, url, sizeof url);
     service_health(s->service, "redis", false, "%s: %s; %s", url, why,
                    s->stage == STORE_ACTIVE
-                       ? s->acks_with_replica
+                       ? s->acks_with_replica || s->is_paired
                              ? "nothing is acknowledged until it is back"
                              : "going on with the log alone until it is back"
                        : "waiting for it");
@@ -282,7 +301,11 @@ static void on_lost(void *self, const char *why)
 
 static void on_fenced(void *self, const char *why)
 {
-    store_fail(store_of(self), EXIT_FENCED, "fenced", why);
+    struct store *s = store_of(self);
+    if (s->is_paired && s->stage == STORE_STARTING)
+        set_standby(s, why);
+    else
+        store_fail(s, EXIT_FENCED, "fenced", why);
 }
 
 static const struct redis_mirror_events mirror_events = {
@@ -324,6 +347,8 @@ static void start_mirror(struct store *s)
         .holder = s->holder,
         .timeout_ms = service_int(s->service, "redis-timeout-ms"),
         .owner_ttl_ms = service_int(s->service, "owner-ttl-ms"),
+        .has_partner = s->is_paired &&
+                       (s->table || !service_bool(s->service, "new-suite")),
         .backlog_bytes = BACKLOG_BYTES,
         .asks_replica = s->acks_with_replica,
     };
@@ -331,7 +356,7 @@ static void start_mirror(struct store *s)
         redis_mirror_new(service_loop(s->service), &config, &mirror_events, s);
     set_starting(s, "asking Redis what it holds");
     service_health(s->service, "redis", false, "not connected yet");
-    if (s->table)
+    if (s->table && !s->is_paired)
         s->wait_timer = loop_timer(service_loop(s->service),
                                    service_int(s->service, "redis-wait-ms"),
                                    WAIT_CHECK_MS, on_waited, s);

@@ -24,6 +24,13 @@ const struct service_option store_options[] = {
     {"owner-ttl-ms", OPTION_INT, "10000", "ms",
      "life of the key in Redis that keeps a second store out", 500, 600000,
      NULL},
+    {"standby", OPTION_BOOL, "false", "",
+     "one of several stores of a suite: waits for the lease instead of leaving "
+     "with code 10, and tells nothing that Redis does not hold; with --name, "
+     "they may share a run dir",
+     0, 0, NULL},
+    {"new-suite", OPTION_BOOL, "false", "",
+     "with --standby: begins a new suite when there is none yet", 0, 0, NULL},
     {"prefer", OPTION_STRING, "", "COPY",
      "decides once when log and Redis contradict: log (overwrites Redis) or "
      "redis (sets the log aside)",

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/base/clock.h"
 #include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/loop/loop.h"
@@ -24,12 +25,14 @@
 #include "services/state-store/recovery.h"
 #include "services/state-store/redis_commands.h"
 #include "services/state-store/redis_link.h"
+#include "services/state-store/succession.h"
 #include "services/state-store/table.h"
 
 enum {
     BATCH_BYTES = 1 << 20, /* aimed at; one record may be larger */
     BATCH_RECORDS = 4096,
     FILL_KEYS = 2000,
+    HEARTBEAT_MAX_MS = 1000,
     FILL_REQUESTS = 8192,
     FILL_BACKLOG_FACTOR = 8, /* while filling the backlog may be longer */
     REPLICA_WAIT_MS = 1000,  /* at most; and at most half the timeout */
@@ -62,8 +65,14 @@ struct redis_mirror {
     bool must_fill;    /* Redis answered in a way that no copy of ours does */
     struct copy found;
     uint64_t found_epoch; /* owner_epoch in meta */
+    bool was_ours;        /* owner_holder in meta is us */
     uint64_t owner_epoch; /* ours; 0: never claimed */
-    char *owner_value;    /* what `owner` must hold while it is ours */
+    bool has_partner;
+    uint64_t granted; /* epoch by an election outside; 0: none */
+    struct succession succession;
+    int64_t asked_ms;  /* when the exchange under way was sent */
+    int64_t leased_ms; /* when the last one was sent that prolonged it; or 0 */
+    char *owner_value; /* what `owner` must hold while it is ours */
     char lineage[UUID_TEXT_SIZE];
 
     struct redis_batch batch; /* commands of the exchange being made */
@@ -204,10 +213,12 @@ static void on_guarded(void *self, redisReply **replies)
         log_odd("redis_intrusion", "stage=%s what=%s", stage_names[m->stage],
                 log_q(wrong));
         m->is_in_doubt = true;
+        m->leased_ms = 0;
         forget_progress(m);
         look(m);
         return;
     }
+    m->leased_ms = m->asked_ms;
     m->confirmed_ms = loop_now_ms(m->loop);
     if (m->replica_wait_ms)
         note_replicas(m, replies[n]);
@@ -232,6 +243,7 @@ static void guard_send(struct redis_mirror *m,
         redis_batch_command(&m->batch, "WAIT", "1", ttl, NULL);
     }
     m->then = then;
+    m->asked_ms = clock_mono_ms();
     redis_link_ask(m->link, &m->batch.out, m->batch.n, on_guarded);
 }
 
@@ -642,7 +654,8 @@ static void claim(struct redis_mirror *m, enum stage intent)
     char ttl[24], epoch[24];
     m->stage = CLAIMING;
     m->intent = m->must_fill && intent == LIVE ? FILLING : intent;
-    m->owner_epoch = m->found_epoch + 1;
+    m->owner_epoch =
+        m->granted ? m->granted : MAX(m->found_epoch, m->owner_epoch) + 1;
     free(m->owner_value);
     m->owner_value = xasprintf("%" PRIu64 " %s", m->owner_epoch, m->holder);
     snprintf(ttl, sizeof ttl, "%" PRId64, m->owner_ttl_ms);
@@ -651,36 +664,40 @@ static void claim(struct redis_mirror *m, enum stage intent)
     redis_batch_command(&m->batch, "SET", m->keys.owner, m->owner_value, "PX",
                         ttl, NULL);
     redis_batch_command(&m->batch, "HSET", m->keys.meta, "owner_epoch", epoch,
-                        NULL);
+                        "owner_holder", m->holder, NULL);
     m->expected_seq = m->found.seq;
     guard_send(m, on_claimed);
 }
 
-/* Ours or nobody's?  Ours means this very process, or one before it in the same
- * folder, which is dead: the folder's lock says so. */
-static bool is_free(struct redis_mirror *m, const redisReply *owner,
-                    int64_t ttl_ms, char *why, size_t size)
+/* Replies as of look(). */
+static bool is_free(struct redis_mirror *m, redisReply **replies, char *why,
+                    size_t size)
 {
-    uint64_t epoch;
-    const char *holder;
-    if (owner->type != REDIS_REPLY_STRING)
-        return true;
-    if (redis_parse_owner(owner->str, &epoch, &holder) &&
-        strcmp(holder, m->holder) == 0 &&
-        (!m->owner_epoch || epoch <= m->owner_epoch))
-        return true;
-    snprintf(why, size,
-             "another store (%.120s) writes to this Redis; its lease lasts "
-             "another %" PRId64 " ms",
-             owner->str, ttl_ms);
-    return false;
+    redisReply **meta = replies[3]->element;
+    const redisReply *owner = replies[1];
+    const struct succession_ask ask = {
+        .holder = m->holder,
+        .has_partner = m->has_partner,
+        .our_epoch = m->owner_epoch,
+        .granted = m->granted,
+        .owner = owner->type == REDIS_REPLY_STRING ? owner->str : NULL,
+        .owner_ms = replies[2]->integer,
+        .last = meta[5]->type == REDIS_REPLY_STRING ? meta[5]->str : NULL,
+        .last_epoch = m->found_epoch,
+        .given_back = number_of(meta[6]),
+        .seq = m->found.seq,
+        .ttl_ms = m->owner_ttl_ms,
+        .now_ms = loop_now_ms(m->loop),
+    };
+    return succession_is_ours(&m->succession, &ask, why, size);
 }
 
-/* lineage revision seq complete owner_epoch */
+/* lineage revision seq complete owner_epoch owner_holder given_back */
 static const char *read_meta(struct redis_mirror *m, redisReply *const *meta)
 {
     struct copy *copy = &m->found;
     m->found_epoch = number_of(meta[4]);
+    m->was_ours = strcmp(text_of(meta[5]), m->holder) == 0;
     if (meta[0]->type != REDIS_REPLY_STRING)
         return NULL; /* nothing there */
     copy->is_there = true;
@@ -725,7 +742,7 @@ static void on_look(void *self, redisReply **replies)
         give_up(m, wrong);
         return;
     }
-    if (!is_free(m, replies[1], replies[2]->integer, why, sizeof why)) {
+    if (!is_free(m, replies, why, sizeof why)) {
         m->stage = REFUSED;
         m->events->fenced(m->self, why);
         return;
@@ -741,7 +758,8 @@ static void look(struct redis_mirror *m)
     redis_batch_command(&m->batch, "GET", m->keys.owner, NULL);
     redis_batch_command(&m->batch, "PTTL", m->keys.owner, NULL);
     redis_batch_command(&m->batch, "HMGET", m->keys.meta, "lineage", "revision",
-                        "seq", "complete", "owner_epoch", NULL);
+                        "seq", "complete", "owner_epoch", "owner_holder",
+                        "given_back", NULL);
     redis_batch_command(&m->batch, "LRANGE", m->keys.runs, "0", "-1", NULL);
     redis_link_ask(m->link, &m->batch.out, m->batch.n, on_look);
 }
@@ -788,6 +806,7 @@ static void on_down(void *self, const char *why)
     bool was_owner = m->stage == LIVE || m->stage == FILLING;
     m->stage = AWAY;
     m->has_replica = false;
+    m->succession.is_vacant = false;
     forget_progress(m);
     /* We slept past our lease: somebody may have taken it meanwhile. */
     if (was_owner && loop_now_ms(m->loop) - m->confirmed_ms > m->owner_ttl_ms)
@@ -832,14 +851,15 @@ struct redis_mirror *redis_mirror_new(struct loop *loop,
     m->self = self;
     m->holder = xstrdup(config->holder);
     m->owner_ttl_ms = config->owner_ttl_ms;
+    m->has_partner = config->has_partner;
     m->backlog_bytes = config->backlog_bytes;
     if (config->asks_replica)
         m->replica_wait_ms = MIN(REPLICA_WAIT_MS, config->timeout_ms / 2);
     redis_keys_init(&m->keys, config->prefix);
     m->pattern = redis_scan_pattern(m->keys.kv);
     m->link = redis_link_new(loop, &link, &link_events, m);
-    m->heartbeat_timer = loop_timer(loop, m->owner_ttl_ms / 3,
-                                    m->owner_ttl_ms / 3, heartbeat, m);
+    int64_t every_ms = MIN(m->owner_ttl_ms / 3, HEARTBEAT_MAX_MS);
+    m->heartbeat_timer = loop_timer(loop, every_ms, every_ms, heartbeat, m);
     return m;
 }
 
@@ -851,9 +871,13 @@ static void release_owner(struct redis_mirror *m)
 {
     if (!redis_link_is_idle(m->link) || (m->stage != LIVE))
         return;
+    char epoch[24];
+    snprintf(epoch, sizeof epoch, "%" PRIu64, m->owner_epoch);
     redis_batch_begin(&m->batch, &m->keys);
     redis_batch_command(&m->batch, "MULTI", NULL);
     redis_batch_command(&m->batch, "DEL", m->keys.owner, NULL);
+    redis_batch_command(&m->batch, "HSET", m->keys.meta, "given_back", epoch,
+                        NULL);
     redis_batch_command(&m->batch, "EXEC", NULL);
     redis_link_ask(m->link, &m->batch.out, m->batch.n, on_released);
 }
@@ -906,6 +930,23 @@ void redis_mirror_push(struct redis_mirror *m, struct record *record)
 bool redis_mirror_is_current(const struct redis_mirror *m)
 {
     return m->is_current;
+}
+
+void redis_mirror_grant(struct redis_mirror *m, uint64_t epoch)
+{
+    m->granted = epoch;
+    if (epoch && m->stage == REFUSED && redis_link_is_idle(m->link))
+        look(m);
+}
+
+bool redis_mirror_has_lease(const struct redis_mirror *m)
+{
+    return m->leased_ms && clock_mono_ms() - m->leased_ms < m->owner_ttl_ms;
+}
+
+bool redis_mirror_was_ours(const struct redis_mirror *m)
+{
+    return m->was_ours;
 }
 
 bool redis_mirror_is_in_doubt(const struct redis_mirror *m)

@@ -5,7 +5,8 @@
  *   kv:<key>   string  the value, as it is
  *   rev        hash    key -> revision at which it was last changed
  *   meta       hash    format, lineage, revision, seq, complete (0 while it is
- *                      being filled), owner_epoch
+ *                      being filled); of the lease: owner_epoch, owner_holder
+ *                      of the last claim, given_back (an epoch)
  *   requests   list    "<revision> <request id>", oldest first, last 65,536
  *   leases     hash    name -> "<epoch> <ttl ms> <request id or -> <holder>"
  *   runs       list    "<run id, hex> <seq of its first record>"
@@ -41,6 +42,7 @@ struct redis_mirror_config {
     const char *holder; /* who we are: host and data folder; borrowed */
     int64_t timeout_ms; /* silence after which Redis counts as away */
     int64_t owner_ttl_ms;
+    bool has_partner;     /* see succession.h */
     size_t backlog_bytes; /* records kept for catching up */
     bool asks_replica;    /* WAIT for one after each change */
 };
@@ -58,7 +60,7 @@ struct redis_mirror_events {
     void (*loaded)(void *self, struct table *table);
     /* Redis is not usable (any more); it is tried again. */
     void (*lost)(void *self, const char *why);
-    /* Another store is the owner.  It is looked at again. */
+    /* Another store is the owner, or may still be.  It is looked at again. */
     void (*fenced)(void *self, const char *why);
 };
 
@@ -68,6 +70,12 @@ struct redis_mirror *redis_mirror_new(struct loop *loop,
                                       void *self);
 /* Gives the owner key back as far as that can be done without waiting. */
 void redis_mirror_destroy(struct redis_mirror **mirror);
+
+/* An election outside Redis chose us: what has an older epoch makes way.  0:
+ * nobody chose (any more). */
+void redis_mirror_grant(struct redis_mirror *mirror, uint64_t epoch);
+/* Redis granted us the lease, and by our clock it is not over. */
+bool redis_mirror_has_lease(const struct redis_mirror *mirror);
 
 /* The next record pushed will be the one after seq. */
 void redis_mirror_begin(struct redis_mirror *mirror, uint64_t seq);
@@ -84,6 +92,8 @@ void redis_mirror_load(struct redis_mirror *mirror);
 /* Touch nothing; it is looked at again after a while. */
 void redis_mirror_refuse(struct redis_mirror *mirror);
 
+/* The last claim that Redis knows of was ours. */
+bool redis_mirror_was_ours(const struct redis_mirror *mirror);
 /* Connected, and everything pushed was applied at one moment since. */
 bool redis_mirror_is_current(const struct redis_mirror *mirror);
 /* Somebody else may have become the owner: nothing may be acknowledged until it

@@ -35,6 +35,9 @@ int store_check_serving(const struct store *s, struct err *err)
         return err_set(err, ERR_UNAVAILABLE, "starting: %s", s->starting_why);
     if (s->stage == STORE_FAILED)
         return err_set(err, ERR_UNAVAILABLE, "stopping");
+    if (!store_may_answer(s))
+        return err_set(err, ERR_UNAVAILABLE,
+                       "waiting for Redis: another store may have taken over");
     if (store_queue_is_full(s))
         return err_set(err, ERR_FULL, "more than %zu MiB wait for the disk",
                        s->queue_max_bytes >> 20);

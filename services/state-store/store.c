@@ -88,7 +88,7 @@ static int read_options(struct store *s, struct err *err)
         return err_wrap(err, "--redis");
     s->queue_max_bytes = (size_t)service_int(s->service, "queue-mib") << 20;
     s->pub_max_bytes = (size_t)service_int(s->service, "pub-mib") << 20;
-    return 0;
+    return store_pair_options(s, err);
 }
 
 static int open_data_dir(struct store *s, struct err *err)
@@ -104,7 +104,8 @@ static int open_data_dir(struct store *s, struct err *err)
 static int open_pub(struct store *s, struct err *err)
 {
     char endpoint[PATH_MAX];
-    if (bus_endpoint(service_run_dir(s->service), "state-store.pub", endpoint,
+    AUTO_FREE char *name = store_pub_name(s);
+    if (bus_endpoint(service_run_dir(s->service), name, endpoint,
                      sizeof endpoint, err) < 0)
         return EXIT_USAGE;
     s->pub =
@@ -214,7 +215,9 @@ void store_tick(void *self)
     store_check_disk(s);
     if (s->stage != STORE_ACTIVE)
         return;
-    store_publish_tick(s);
+    store_keep_address(s);
+    if (store_may_answer(s))
+        store_publish_tick(s);
     update_gauges(s);
     page_book_sweep(&s->pages, clock_mono_ms());
     store_checkpoint(s);

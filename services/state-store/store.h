@@ -18,6 +18,7 @@
 #include "lib/service/service.h"
 #include "services/state-store/page_book.h"
 #include "services/state-store/record_queue.h"
+#include "services/state-store/recovery.h"
 #include "services/state-store/redis_url.h"
 #include "services/state-store/retained.h"
 #include "services/state-store/wal_replay.h"
@@ -55,6 +56,11 @@ struct store {
     bool acks_with_replica; /* of Redis; nothing without one */
     bool must_load;         /* Redis was seen to be ahead of the log */
     uint64_t wait_timer;    /* until the log alone will do */
+
+    /* pair.c */
+    bool is_paired;       /* another store may take over */
+    bool is_log_diverged; /* it goes aside when Redis is taken */
+    uint64_t start_seq;   /* Redis must have that much before we answer */
 
     /* visible.c */
     uint64_t visible_seq, visible_revision;
@@ -95,6 +101,17 @@ int store_open(struct store *store, struct err *err);
  * ---------------------------------------------------------------------- */
 /* A state file into an empty folder; then the process ends. An exit code. */
 int store_import(struct store *store, const char *path, struct err *err);
+
+/* ---- pair.c
+ * ------------------------------------------------------------------------ */
+int store_pair_options(struct store *store, struct err *err);
+/* The lease is ours, and Redis holds what we are about to tell. */
+bool store_may_answer(const struct store *store);
+/* Why a store that has a partner does not go on from there; NULL: it may. */
+const char *store_pair_waits(struct store *store, enum recovery what);
+/* Leads callers here, when it is our turn. */
+void store_keep_address(struct store *store);
+char *store_pub_name(const struct store *store); /* of its socket */
 
 /* ---- visible.c
  * --------------------------------------------------------------------- */

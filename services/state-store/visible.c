@@ -47,7 +47,7 @@ bool store_queue_is_full(const struct store *s)
 }
 
 /* Redis counts only while it has all there was; what it lacks after it was away
- * is acknowledged by the log alone. */
+ * is acknowledged by the log alone, unless a partner may go on from Redis. */
 static uint64_t acknowledged_seq(const struct store *s)
 {
     uint64_t durable = wal_durable_seq(s->wal);
@@ -55,6 +55,8 @@ static uint64_t acknowledged_seq(const struct store *s)
         return s->visible_seq;
     if (s->acks_with_replica)
         return MIN(durable, redis_mirror_replica_seq(s->mirror));
+    if (s->is_paired)
+        return MIN(durable, redis_mirror_seq(s->mirror));
     if (!s->acks_with_redis || !s->mirror ||
         !redis_mirror_is_current(s->mirror))
         return durable;
@@ -74,7 +76,7 @@ static void send_answers(struct store *s)
 
 void store_advance(struct store *s)
 {
-    if (s->stage != STORE_ACTIVE)
+    if (s->stage != STORE_ACTIVE || !store_may_answer(s))
         return;
     uint64_t seq = acknowledged_seq(s);
     if (seq > s->visible_seq) {

@@ -143,7 +143,11 @@ class Bench:
     def flags(self, **more):
         out = ["--run-dir", self.run_dir]
         for name, value in {**self.options, **more}.items():
-            out += ["--" + name.replace("_", "-"), str(value)]
+            flag = "--" + name.replace("_", "-")
+            if value is True:
+                out += [flag]
+            elif value is not False:
+                out += [flag, str(value)]
         return out
 
     def spawn(self, crash_at=None, **more):

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pair - a store that has partners: waits its turn, and never answers out of it
+ *
+ * A partner goes on from what Redis holds.  So a store that has one tells
+ * nothing that Redis does not hold, and tells nothing at all once its lease may
+ * be over.
+ *
+ * The address: partners in one run directory each bind sockets of their own
+ * name, and the active one points the links "state-store" and "state-store.pub"
+ * at them.  A socket is found by its path at each connect, so callers come over
+ * by reconnecting.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/base.h"
+#include "lib/base/fs.h"
+#include "lib/base/log.h"
+#include "services/state-store/recovery.h"
+#include "services/state-store/redis_mirror.h"
+#include "services/state-store/store.h"
+
+int store_pair_options(struct store *s, struct err *err)
+{
+    s->is_paired = service_bool(s->service, "standby");
+    if (!s->is_paired && service_bool(s->service, "new-suite"))
+        return err_set(err, ERR_INVALID,
+                       "--new-suite is a word for stores with --standby");
+    if (!s->is_paired)
+        return 0;
+    if (!redis_url_is_set(&s->redis_url))
+        return err_set(err, ERR_INVALID,
+                       "--standby needs --redis: a partner goes on from what "
+                       "Redis holds");
+    if (!s->acks_with_redis && !s->acks_with_replica)
+        return err_set(err, ERR_INVALID,
+                       "--standby does not go with --ack wal: a partner knows "
+                       "nothing of what is only in this store's log");
+    return 0;
+}
+
+bool store_may_answer(const struct store *s)
+{
+    return !s->is_paired || (redis_mirror_has_lease(s->mirror) &&
+                             redis_mirror_seq(s->mirror) >= s->start_seq);
+}
+
+/* Which of the two copies holds everything that was ever acknowledged?  Redis,
+ * as long as it is whole; a log only when it was written last. */
+const char *store_pair_waits(struct store *s, enum recovery what)
+{
+    if (!s->is_paired || s->stage != STORE_STARTING)
+        return NULL;
+    bool may_fill = redis_mirror_was_ours(s->mirror) ||
+                    strcmp(service_str(s->service, "prefer"), "log") == 0;
+    switch ((int)what) {
+    case RECOVERY_NEW:
+        return service_bool(s->service, "new-suite")
+                   ? NULL
+                   : "there is no state yet; start one of the stores with "
+                     "--new-suite, once";
+    case RECOVERY_REFILL:
+        return may_fill ? NULL
+                        : "Redis is empty or half filled, and the log here may "
+                          "not be the newest; waiting for the store that wrote "
+                          "last, or for --prefer log";
+    case RECOVERY_HALF:
+        return recovery_advice(what);
+    default:
+        return NULL;
+    }
+}
+
+/* ---- address ------------------------------------------------------------- */
+
+static const char *const suffixes[] = {"", ".pub"};
+
+static const char *own_name(const struct store *s)
+{
+    return s->is_paired ? service_str(s->service, "name") : "";
+}
+
+char *store_pub_name(const struct store *s)
+{
+    const char *name = own_name(s);
+    return xasprintf("state-store%s%s.pub", *name ? "-" : "", name);
+}
+
+static bool points_to(const char *link, const char *target)
+{
+    char text[PATH_MAX];
+    ssize_t n = readlink(link, text, sizeof text - 1);
+    if (n < 0)
+        return false;
+    text[n] = '\0';
+    return strcmp(text, target) == 0;
+}
+
+static int point(const char *link, const char *target, struct err *err)
+{
+    AUTO_FREE char *made = xasprintf("%s-%s.tmp", link, target);
+    unlink(made);
+    if (symlink(target, made) < 0 || rename(made, link) < 0)
+        return err_sys(err, "%s: cannot be pointed at %s", link, target);
+    return 0;
+}
+
+static void tell_lease(struct store *s, bool may_answer)
+{
+    service_health(s->service, "lease", may_answer, "%s",
+                   may_answer
+                       ? "held; partners wait"
+                       : "not confirmed by Redis in time: nothing is answered");
+}
+
+/* Also every second: somebody may have removed or replaced the links. */
+void store_keep_address(struct store *s)
+{
+    const char *name = own_name(s);
+    struct err err = {0};
+    if (!s->is_paired)
+        return;
+    tell_lease(s, store_may_answer(s));
+    if (!*name || !store_may_answer(s))
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        AUTO_FREE char *link = xasprintf(
+            "%s/state-store%s", service_run_dir(s->service), suffixes[i]);
+        AUTO_FREE char *target =
+            xasprintf("state-store-%s%s", name, suffixes[i]);
+        if (points_to(link, target))
+            continue;
+        if (point(link, target, &err) == 0)
+            log_info("address_taken", "link=%s target=%s", log_q(link), target);
+    }
+    service_health(s->service, "address", !err.code, "%s",
+                   err.code ? err.text : "the links in the run dir lead here");
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Two stores of one suite and a Redis in trouble: nothing is told that a partner
+could not know, and nobody begins anew."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from suite import check, done, guarded, wait_for  # noqa: E402
+from store import pause  # noqa: E402
+from pair import Pair  # noqa: E402
+
+
+def redis_away():
+    with Pair() as p:
+        p.a.ask("put", "a", "1")
+        p.a.redis.ask("SAVE")
+        p.a.redis.kill()
+        w = p.a.writer("one", count=5)
+        wait_for("health to say so",
+                 lambda: p.a.health("lease").get("ok") is not True)
+        check("without Redis nothing is acknowledged", not w.acks, w.acks)
+        check("nor read", p.a.ask("dump").returncode != 0)
+        check("and nobody takes over", "store_active" not in p.b.log())
+        p.a.redis.start()
+        check("when it is back, everything is", w.finish() and
+              len(w.acks) == 5, w.failure)
+
+
+def redis_emptied():
+    with Pair() as p:
+        writers = [p.a.writer("one")]
+        for _ in range(3):
+            p.wait_acks(writers)
+            p.a.redis.ask("FLUSHALL")
+            pause(0.3)
+        p.wait_acks(writers)
+        check("every write was acknowledged", writers[0].finish(),
+              writers[0].failure)
+        wrong = p.a.lost(writers) or p.a.once(writers)
+        check("an emptied Redis is filled by the one who has it all",
+              not wrong and "store_active" not in p.b.log(), wrong)
+        p.a.wait_redis()
+        check("exactly", not p.a.mirror_differs())
+
+
+def both_gone():
+    with Pair() as p:
+        p.a.ask("put", "a", "1")
+        p.a.kill()
+        p.a.redis.ask("FLUSHALL")
+        p.wait_says(p.b, "no state yet")
+        check("an emptied Redis makes nobody begin anew",
+              "store_active" not in p.b.log())
+        p.a.start(prefer="log")
+        check("--prefer log says whose log it is",
+              p.a.dump()["items"]["a"][2] == "1")
+
+
+def options():
+    with Pair(start=False) as p:
+        for more in ({"redis": ""}, {"ack": "wal"},
+                     {"standby": False, "new_suite": True}):
+            code, log = p.a.exit_code(**more)
+            check(f"refuses {more}", code == 2, (code, log))
+        p.a.start(serving=False)
+        p.wait_says(p.a, "no state yet")
+        check("does not begin a suite unasked",
+              "store_active" not in p.a.log())
+
+
+for part in (redis_away, redis_emptied, both_gone, options):
+    with guarded(part.__name__):
+        part()
+done()
