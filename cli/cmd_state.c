@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,6 +157,19 @@ static int export_to(struct export_job *x, struct err *err)
     return rc;
 }
 
+/* A running store holds the lock beside its socket (lib/bus/endpoint.h). */
+static bool store_runs(const char *run_dir)
+{
+    AUTO_FREE char *path = xasprintf("%s/state-store.lock", run_dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    bool is_held = flock(fd, LOCK_EX | LOCK_NB) < 0;
+    close(fd);
+    return is_held;
+}
+
 int cmd_state_export(struct cli *cli)
 {
     const char *run_dir = options_str(cli->options, "run-dir");
@@ -170,6 +184,10 @@ int cmd_state_export(struct cli *cli)
     if (bus_endpoint(run_dir, "state-store", x.endpoint, sizeof(x.endpoint),
                      &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
+    if (!store_runs(run_dir))
+        return cli_fail(EXIT_FAILED,
+                        "no export: no state-store runs in %s; start the suite",
+                        run_dir);
     if (access(x.path, F_OK) == 0)
         return cli_fail(EXIT_USAGE, "%s is there already", x.path);
     x.beside = xasprintf("%s.tmp", x.path);
