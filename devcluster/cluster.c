@@ -16,6 +16,7 @@
 #include "devcluster/agent_http.h"
 #include "devcluster/cluster_files.h"
 #include "devcluster/http.h"
+#include "devcluster/http_auth.h"
 #include "devcluster/master.h"
 #include "devcluster/msg.h"
 #include "lib/base/buf.h"
@@ -30,6 +31,7 @@
 #define TICK_MS         50
 #define AGENT_PORTS     100
 #define SIMULATED_PORT  5051 /* announced; nobody listens */
+#define MAX_MASTERS     5
 #define MAX_REAL_AGENTS 1000 /* each listens */
 
 /* A message held back while an agent hangs. */
@@ -72,7 +74,9 @@ struct cluster {
     struct loop *loop;
     struct cluster_config config; /* strings ours */
     struct master *master;
-    struct http *http;
+    struct http_auth *auth;
+    struct http *https[MAX_MASTERS];
+    struct http *http; /* the one of them that leads */
     struct member *members;
     size_t count;
     struct cluster_ports ports;
@@ -323,6 +327,8 @@ static int member_start(struct member *member, struct err *err)
     AUTO_FREE char *attributes =
         numbered(c->config.agent_attributes, member->number);
     AUTO_FREE char *resources = resources_of(c, member->number);
+    AUTO_FREE char *region = numbered(c->config.agent_domain, member->number);
+    char *zone = strchr(region, '/');
     struct agent_config config = {
         .work_dir = dir,
         .hostname = hostname,
@@ -337,6 +343,11 @@ static int member_start(struct member *member, struct err *err)
         .recovery_wait_ms = c->config.recovery_wait_ms,
     };
 
+    if (zone) {
+        *zone++ = '\0';
+        config.region = region;
+        config.zone = zone;
+    }
     member->agent = agent_new(c->loop, &config, on_agent_message, member, err);
     if (!member->agent)
         return err_wrap(err, "agent %zu", member->number);
@@ -559,6 +570,8 @@ static void config_copy(struct cluster_config *to,
     to->agent_attributes = xstrdup(from->agent_attributes);
     to->agent_hostname = xstrdup(from->agent_hostname);
     to->simulate_schedule = xstrdup(from->simulate_schedule);
+    to->agent_domain = xstrdup(str_or_empty(from->agent_domain));
+    to->credentials = xstrdup(str_or_empty(from->credentials));
 }
 
 static void config_free(struct cluster_config *config)
@@ -569,6 +582,8 @@ static void config_free(struct cluster_config *config)
     free((char *)(uintptr_t)config->agent_attributes);
     free((char *)(uintptr_t)config->agent_hostname);
     free((char *)(uintptr_t)config->simulate_schedule);
+    free((char *)(uintptr_t)config->agent_domain);
+    free((char *)(uintptr_t)config->credentials);
 }
 
 static void master_make(struct cluster *c,
@@ -606,12 +621,23 @@ static int master_start(struct cluster *c, struct err *err)
     return 0;
 }
 
+static void lead_next(struct cluster *c)
+{
+    size_t at = 0;
+
+    while (c->https[at] != c->http)
+        at++;
+    c->http = at + 1 < MAX_MASTERS && c->https[at + 1] ? c->https[at + 1]
+                                                       : c->https[0];
+}
+
 void cluster_failover(struct cluster *c)
 {
     AUTO_MESSAGE Reeve__Devcluster__Registry *registry =
         master_registry(c->master);
 
     http_drop_streams(c->http);
+    lead_next(c);
     for (size_t i = 0; i < c->count; i++) {
         struct member *member = &c->members[i];
 
@@ -632,8 +658,18 @@ void cluster_failover(struct cluster *c)
 /* The port of last time is only a wish, unless it was asked for. */
 static int http_start(struct cluster *c, struct err *err)
 {
-    struct http_settings settings = {c->config.address, c->config.port};
+    struct http_settings settings = {
+        .address = c->config.address,
+        .port = c->config.port,
+        .auth_operators = c->config.auth_operators,
+    };
 
+    if (*c->config.credentials) {
+        c->auth = http_auth_load(c->config.credentials, err);
+        if (!c->auth)
+            return err_wrap(err, "--credentials");
+    }
+    settings.auth = c->auth;
     if (!settings.port)
         settings.port = cluster_ports_master(&c->ports);
     c->http = http_new(c->loop, &settings, c, err);
@@ -643,7 +679,14 @@ static int http_start(struct cluster *c, struct err *err)
     }
     if (!c->http)
         return -1;
+    c->https[0] = c->http;
     cluster_ports_set_master(&c->ports, http_port(c->http));
+    for (size_t i = 1; i < c->config.masters; i++) {
+        settings.port = c->config.port ? c->config.port + (int)i : 0;
+        c->https[i] = http_new(c->loop, &settings, c, err);
+        if (!c->https[i])
+            return -1;
+    }
     return 0;
 }
 
@@ -680,6 +723,7 @@ struct cluster *cluster_new(struct loop *loop,
         return NULL;
     }
     c->count = config->agents;
+    c->config.masters = MIN(MAX(config->masters, 1), MAX_MASTERS);
     c->members = xcalloc(c->count + 1, sizeof *c->members);
     if (open_all(c, err) < 0)
         cluster_destroy(&c);
@@ -697,13 +741,25 @@ void cluster_destroy(struct cluster **cluster)
         delayed_free(c->delayed);
     for (size_t i = 0; i < c->count; i++)
         member_close(&c->members[i]);
-    http_destroy(&c->http);
+    for (size_t i = 0; i < MAX_MASTERS; i++)
+        http_destroy(&c->https[i]);
+    http_auth_destroy(&c->auth);
     master_destroy(&c->master);
     cluster_files_close(&c->ports);
     config_free(&c->config);
     free(c->members);
     free(c);
     *cluster = NULL;
+}
+
+char *cluster_listens(const struct cluster *c)
+{
+    struct buf text = {0};
+
+    for (size_t i = 0; i < MAX_MASTERS && c->https[i]; i++)
+        buf_addf(&text, "%s%s:%d", i ? "," : "", c->config.address,
+                 http_port(c->https[i]));
+    return buf_take(&text, NULL);
 }
 
 int cluster_port(const struct cluster *c)

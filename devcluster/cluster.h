@@ -33,6 +33,10 @@ struct cluster_config {
     size_t agent_ports;          /* first of agent 0; 100 for each agent */
     const char *agent_attributes;
     const char *agent_hostname;
+    const char *agent_domain; /* "region/zone"; NULL or "": none */
+    size_t masters;           /* 0: 1; the others answer 307 */
+    const char *credentials;  /* a file (http_auth.h); NULL or "": none */
+    bool auth_operators;
     bool switch_user;
     /* No processes, no files but the master's ports, no endpoints of agents:
      * for thousands of agents.  schedule: launcher_simulated.c. */
@@ -55,7 +59,10 @@ struct cluster *cluster_new(struct loop *loop,
                             struct err *err);
 /* Tasks stay alive. */
 void cluster_destroy(struct cluster **cluster);
+/* Of the master that leads. */
 int cluster_port(const struct cluster *cluster);
+/* "host:port" of all masters, by commas; malloc'd. */
+char *cluster_listens(const struct cluster *cluster);
 const char *cluster_address(const struct cluster *cluster);
 
 /* The core, with its time set to now. */
@@ -77,8 +84,8 @@ enum cluster_fault {
 /* ERR_NOT_FOUND: no such agent; ERR_NOOP: it is so already. */
 int cluster_agent_fault(struct cluster *cluster, size_t number,
                         enum cluster_fault fault, struct err *err);
-/* A new master takes over: new id, streams broken, agents and what is on disk
- * stay. */
+/* The next master takes over (or a new one in its place, if it is the only
+ * one): new id, streams broken, agents and what is on disk stay. */
 void cluster_failover(struct cluster *cluster);
 /* Each status update of an agent reaches the master after delay_ms, and then
  * `repeats` more times. */

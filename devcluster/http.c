@@ -10,6 +10,7 @@
 #include <uthash.h>
 
 #include "devcluster/cluster.h"
+#include "devcluster/http_auth.h"
 #include "devcluster/http_control.h"
 #include "devcluster/http_rules.h"
 #include "devcluster/json_view.h"
@@ -41,6 +42,8 @@ struct http {
     struct cluster *cluster;
     struct loop *loop;
     struct httpd *httpd;
+    const struct http_auth *auth;
+    bool auth_operators;
     int64_t unavailable_until_ms;
     bool mute_heartbeats;
     struct stream *streams;
@@ -262,7 +265,64 @@ size_t http_streams(const struct http *http)
     return HASH_COUNT(http->streams);
 }
 
+/* ---- who calls ------------------------------------------------------------
+ */
+
+static const char *principal_of(const struct http *http,
+                                struct httpd_request *request)
+{
+    return http_auth_principal(http->auth,
+                               httpd_header(request, "Authorization"));
+}
+
+static void reply_unauthorized(struct httpd_request *request, const char *realm)
+{
+    AUTO_FREE char *header =
+        xasprintf("WWW-Authenticate: Basic realm=\"mesos-master-%s\"", realm);
+    const char *const headers[] = {header, NULL};
+
+    reply_text(request, 401, "401 Unauthorized.", headers);
+}
+
+/* A master that does not lead names the one that does. */
+static void reply_leader(const struct http *http, struct httpd_request *request)
+{
+    const char *path = httpd_path(request);
+    AUTO_FREE char *location = xasprintf(
+        "Location: //%s:%d/master%s", cluster_address(http->cluster),
+        cluster_port(http->cluster),
+        str_starts(path, "/master/") ? path + strlen("/master") : path);
+    const char *const headers[] = {location, NULL};
+
+    httpd_reply(request, 307, NULL, "", 0, headers);
+}
+
 /* ---- POST endpoints ----------------------------------------------------- */
+
+/* Fills in an unset principal; false: it replied. */
+static bool principal_fits(struct http *http, struct httpd_request *request,
+                           Mesos__V1__Scheduler__Call *call)
+{
+    bool subscribes = call->type == MESOS__V1__SCHEDULER__CALL__TYPE__SUBSCRIBE;
+    const char *proven = http->auth ? principal_of(http, request) : NULL;
+    const char *set;
+
+    if (!proven)
+        return true;
+    set = subscribes ? call->subscribe->framework_info->principal
+                     : master_principal_of(cluster_master(http->cluster),
+                                           ID_OF(call->framework_id));
+    if (!set && subscribes)
+        call->subscribe->framework_info->principal = xstrdup(proven);
+    if (!set || str_eq(set, proven))
+        return true;
+    httpd_reply_text(request, 400,
+                     "%sAuthenticated principal '%s' does not match principal "
+                     "'%s' set in `FrameworkInfo`",
+                     subscribes ? "Failed to validate scheduler::Call: " : "",
+                     proven, set);
+    return false;
+}
 
 static void handle_scheduler(struct http *http, struct httpd_request *request)
 {
@@ -276,6 +336,8 @@ static void handle_scheduler(struct http *http, struct httpd_request *request)
         reply_refusal(request, &refusal);
         return;
     }
+    if (!principal_fits(http, request, call))
+        return;
     if (call->type == MESOS__V1__SCHEDULER__CALL__TYPE__SUBSCRIBE) {
         subscribe(http, request, call);
         return;
@@ -344,8 +406,9 @@ static void get_health(struct http *http UNUSED, struct httpd_request *request)
 
 static void get_redirect(struct http *http, struct httpd_request *request)
 {
-    AUTO_FREE char *location = xasprintf(
-        "Location: //%s:%d", cluster_address(http->cluster), http_port(http));
+    AUTO_FREE char *location =
+        xasprintf("Location: //%s:%d", cluster_address(http->cluster),
+                  cluster_port(http->cluster));
     const char *const headers[] = {location, NULL};
 
     httpd_reply(request, 307, NULL, "", 0, headers);
@@ -420,6 +483,29 @@ static void handle_control(struct http *http, struct httpd_request *request)
     http_control(http->cluster, request);
 }
 
+/* What a master answers for itself alone, leading or not, to anybody. */
+static bool is_own(void (*handler)(struct http *, struct httpd_request *))
+{
+    return handler == handle_control || handler == get_health ||
+           handler == get_version || handler == get_flags ||
+           handler == get_metrics || handler == get_redirect;
+}
+
+/* NULL: may be answered; else in which realm credentials are missing. */
+static const char *
+missing_realm(const struct http *http, struct httpd_request *request,
+              void (*handler)(struct http *, struct httpd_request *))
+{
+    bool scheduler = handler == handle_scheduler;
+
+    if (!http->auth || is_own(handler) ||
+        (!scheduler && !http->auth_operators) || principal_of(http, request))
+        return NULL;
+    return scheduler                    ? "scheduler"
+           : handler == handle_operator ? "readwrite"
+                                        : "readonly";
+}
+
 static const char *const routes[] = {
     "/api/v1/scheduler",
     "/api/v1",
@@ -447,6 +533,7 @@ _Static_assert(ARRAY_LEN(routes) == ARRAY_LEN(handlers), "one each");
 static void on_request(void *self, struct httpd_request *request)
 {
     struct http *http = self;
+    const char *realm;
     int route = http_route(routes, ARRAY_LEN(routes), httpd_path(request));
 
     if (http->unavailable_until_ms > clock_mono_ms() &&
@@ -454,6 +541,10 @@ static void on_request(void *self, struct httpd_request *request)
         reply_text(request, 503, "unavailable on command", NULL);
     else if (route < 0)
         reply_text(request, 404, "404 Not Found.", NULL);
+    else if (cluster_http(http->cluster) != http && !is_own(handlers[route]))
+        reply_leader(http, request);
+    else if ((realm = missing_realm(http, request, handlers[route])))
+        reply_unauthorized(request, realm);
     else
         handlers[route](http, request);
 }
@@ -469,6 +560,8 @@ struct http *http_new(struct loop *loop, const struct http_settings *settings,
 
     http->cluster = cluster;
     http->loop = loop;
+    http->auth = settings->auth;
+    http->auth_operators = settings->auth_operators;
     http->httpd = httpd_new(loop, &config, on_request, http, err);
     if (!http->httpd) {
         free(http);

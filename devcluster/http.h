@@ -15,12 +15,16 @@
 struct cluster;
 struct err;
 struct http;
+struct http_auth;
 struct loop;
 struct master_out;
 
 struct http_settings {
     const char *address;
     int port; /* 0: any free one */
+    /* NULL: everybody may call.  Borrowed; outlives the http. */
+    const struct http_auth *auth;
+    bool auth_operators; /* not only the scheduler API wants credentials */
 };
 /* ERR_EXISTS: the port is taken. */
 struct http *http_new(struct loop *loop, const struct http_settings *settings,
@@ -28,6 +32,9 @@ struct http *http_new(struct loop *loop, const struct http_settings *settings,
 /* Streams are cut. */
 void http_destroy(struct http **http);
 int http_port(const struct http *http);
+
+/* Several may serve one cluster: all but cluster_http() answer as masters that
+ * do not lead, by 307. */
 
 /* MASTER_OUT_EVENT and MASTER_OUT_CLOSE. */
 void http_output(struct http *http, const struct master_out *out);

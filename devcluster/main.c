@@ -52,8 +52,8 @@ static int exit_code_of(const struct err *err)
 static int write_port_file(const char *path, const struct cluster *cluster,
                            struct err *err)
 {
-    AUTO_FREE char *text =
-        xasprintf("%s:%d\n", cluster_address(cluster), cluster_port(cluster));
+    AUTO_FREE char *listens = cluster_listens(cluster);
+    AUTO_FREE char *text = xasprintf("%s\n", listens);
 
     return *path ? fs_write_atomic(path, text, strlen(text), 0644, err) : 0;
 }

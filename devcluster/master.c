@@ -426,6 +426,14 @@ const char *master_id(const struct master *m)
     return m->config.id;
 }
 
+const char *master_principal_of(const struct master *m,
+                                const char *framework_id)
+{
+    const struct framework *fw = find_framework(m, framework_id);
+
+    return fw ? fw->info->principal : NULL;
+}
+
 void master_refuse_operations(struct master *m, uint64_t count)
 {
     m->refuse_operations = count;

@@ -141,6 +141,9 @@ json_t *master_json_metrics(const struct master *master);
 
 /* ---- asking ------------------------------------------------------------- */
 const char *master_id(const struct master *master);
+/* FrameworkInfo.principal; NULL: unset, or no such framework. */
+const char *master_principal_of(const struct master *master,
+                                const char *framework_id);
 /* Did the agent behind this link register, and is it still registered? */
 bool master_link_registered(const struct master *master, uint64_t link);
 /* Registered and linked agents. */
