@@ -173,7 +173,12 @@ $(B)/tests/faultfs.so: tests/lib/faultfs.c
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 $(B)/tests/%: $(B)/obj/tests/lib/%.o $(call lib_a,$(CORE_LIBS) mesos)
 	$(link)
-test-programs: $(UNIT_BINS) $(TEST_TOOLS)
+test-programs: $(UNIT_BINS) $(TEST_TOOLS) $(B)/tests/subscriber
+# The example is built as a third party would.
+$(B)/tests/subscriber: $(wildcard examples/subscriber/*) proto/bus.proto proto/store.proto
+	@mkdir -p $(@D); echo "MAKE examples/subscriber"
+	@$(MAKE) -s -C examples/subscriber OUT=$(abspath $(B))/subscriber
+	@cp $(B)/subscriber/subscriber $@
 .PHONY: test-programs
 
 # --- fuzz: make fuzz T=wire_decode [FUZZ_S=60] --------------------------------
