@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -13,9 +14,13 @@
 #include "cli/teardown.h"
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+
+#define WAIT_MS 60000
+#define LOOK_MS 50
 
 const struct service_option cmd_down_options[] = {
     {"purge", OPTION_BOOL, "false", NULL,
@@ -34,13 +39,16 @@ static struct suite *read_suite(const char *run_dir)
     return suite_decode(text.data, text.len, NULL);
 }
 
+/* -1: it just starts or stops, and did not listen or not answer. */
 static int ask_supervisor(const char *run_dir, int *n)
 {
     struct err err = {0};
 
-    if (control_down(run_dir, n, &err) < 0)
-        return cli_fail(EXIT_FAILED, "%s", err.text);
-    return EXIT_OK;
+    if (control_down(run_dir, n, &err) == 0)
+        return EXIT_OK;
+    if (err.code == ERR_NOT_FOUND || err.code == ERR_IO)
+        return -1;
+    return cli_fail(EXIT_FAILED, "%s", err.text);
 }
 
 /* What a supervisor that was killed left behind. */
@@ -90,16 +98,34 @@ static int purge(const char *run_dir)
     return EXIT_OK;
 }
 
+/* With the lock when there was no supervisor, or no longer. */
+static int stop_all(const char *run_dir, int *n, int *lock_fd)
+{
+    int64_t end = clock_mono_ms() + WAIT_MS;
+    struct timespec t = {.tv_nsec = LOOK_MS * 1000000};
+    struct err err = {0};
+
+    for (;;) {
+        if (preflight_lock(run_dir, lock_fd, &err) != EXIT_OK)
+            return cli_fail(EXIT_UNWRITABLE, "%s", err.text);
+        int code = *lock_fd >= 0 ? stop_leftovers(run_dir, n)
+                                 : ask_supervisor(run_dir, n);
+        if (code >= 0)
+            return code;
+        if (clock_mono_ms() > end)
+            return cli_fail(EXIT_TIMED_OUT,
+                            "the suite in %s is starting or stopping for %d s: "
+                            "see its logs",
+                            run_dir, WAIT_MS / 1000);
+        nanosleep(&t, NULL);
+    }
+}
+
 static int stop(const char *run_dir, bool wants_purge)
 {
-    struct err err = {0};
-    int n = 0;
-    int lock_fd;
+    int n = 0, lock_fd = -1;
+    int code = stop_all(run_dir, &n, &lock_fd);
 
-    if (preflight_lock(run_dir, &lock_fd, &err) != EXIT_OK)
-        return cli_fail(EXIT_UNWRITABLE, "%s", err.text);
-    int code = lock_fd >= 0 ? stop_leftovers(run_dir, &n)
-                            : ask_supervisor(run_dir, &n);
     if (code == EXIT_OK)
         printf(n ? "stopped\n" : "nothing was running\n");
     if (code == EXIT_OK && wants_purge)

@@ -130,9 +130,12 @@ json_t *control_call(const char *run_dir, json_t *request, int64_t timeout_ms,
         return NULL;
     }
     if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+        bool is_absent = errno == ECONNREFUSED || errno == ENOENT;
         err_sys(err, "%s", addr.sun_path);
-        if (errno == ECONNREFUSED && err)
-            err->code = ERR_NOT_FOUND;
+        if (is_absent)
+            err_set(err, ERR_NOT_FOUND,
+                    "the suite in %s is just starting or stopping: try again",
+                    run_dir);
         return NULL;
     }
     return exchange(fd, text, timeout_ms, err);

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Run dirs with odd names, and `up` and `down` while others do the same."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
+from suite import BIN, FOLDER, ROOT, SLOW, Suite, check, done, wait_for
+
+SPEC = os.path.join(ROOT, "examples/data-store/svc.yml")
+ALL = ["data-0", "data-1", "data-2", "meta-data-0", "meta-data-1"]
+
+
+def begin(s, *args):
+    return subprocess.Popen([f"{BIN}/reeve", *args, "--run-dir", s.run_dir],
+                            cwd=ROOT, env=s.env, text=True,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT)
+
+
+def begin_up(s):
+    return begin(s, "up", "--detach", "--wait", "--timeout",
+                 str(int(60 * SLOW)), "--port", "0",
+                 "--allocation-interval-ms", "100", SPEC)
+
+
+def end(p):
+    text = p.communicate(timeout=90 * SLOW)[0]
+    return p.returncode, text.strip().splitlines()[-1:]
+
+
+def is_fine(result):
+    """Done, or told to try again."""
+    code, last = result
+    return code == 0 or (code == 5 and "try again" in last[0])
+
+
+with Suite() as s:
+    folder = os.path.join(FOLDER, "x" * 110)
+    p = s.reeve("up", "--detach", "--port", "0", "--run-dir", folder, SPEC,
+                ok_codes=None)
+    check("a run dir too long for sockets is refused, and not made",
+          p.returncode == 2 and "shorter run dir" in p.stderr
+          and not os.path.exists(folder), (p.returncode, p.stderr))
+
+with Suite(run_dir=os.path.join(FOLDER, "my \"r\u00fcn\" 5%")) as s:
+    results = [end(p) for p in [begin_up(s) for _ in range(3)]]
+    check("of three that start at once one does, the others say to try again",
+          any(code == 0 for code, _ in results)
+          and all(map(is_fine, results)), results)
+    s.wait_running(ALL)
+    check("a run dir may have blanks and quotes in its name", True)
+    check("and one suite runs there",
+          sorted(s.task_processes()) == ALL
+          and all(len(v) == 1 for v in s.task_sessions().values()),
+          s.task_sessions())
+    results = [end(p) for p in [begin(s, "down"), begin_up(s)]]
+    check("down while up: each is done or says to try again",
+          results[0][0] == 0 and is_fine(results[1]), results)
+    wait_for("up", lambda: end(begin_up(s))[0] == 0)
+    s.wait_running(ALL)
+    results = [end(p) for p in [begin(s, "down") for _ in range(3)]]
+    check("three that stop at once: all say it is down",
+          all(code == 0 for code, _ in results), results)
+    check("and nothing runs", not s.task_processes(), s.task_processes())
+done()
