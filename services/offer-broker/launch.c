@@ -449,6 +449,7 @@ static void end_pass(struct pass *p)
         HASH_DEL(p->by_agent, index);
         free(index);
     }
+    matching_end(p);
     places_destroy(&p->places);
     free(p->batches);
     agent_pools_free(p->pools, p->n_pools);

@@ -55,6 +55,7 @@ struct pass {
     size_t n_pools;
     struct places *places;
     struct pool_index *by_agent;
+    struct crowds *crowds; /* matching.c's own */
     int64_t now_ms, now_wall_ms;
 };
 
@@ -63,6 +64,7 @@ struct pass {
 bool matching_place(struct pass *p, struct demand_view *view);
 /* Nothing that surely exists ties the pod to an agent. */
 bool matching_is_fresh(const struct demand_view *view);
+void matching_end(struct pass *p);
 /* Keeps the offers that show a part of the (waiting) pod for a while. */
 void matching_need(struct pass *p, const struct demand_view *view);
 

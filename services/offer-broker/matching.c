@@ -15,6 +15,7 @@
 #include "services/offer-broker/pb.h"
 
 #define MAX_TASKS      500    /* in one transaction */
+#define FEW            4      /* tries before all are put in order */
 #define SOON_DOWN_MS   600000 /* no new pod on an agent about to go down */
 #define MAX_REASON_LEN 4000
 
@@ -141,22 +142,68 @@ static void need_pool(struct pass *p, size_t at)
         offer_book_need(p->session->offers, p->pools[at].offer_ids[i]);
 }
 
-/* New pods go where there are few of their type. */
-static void count_crowds(struct attempt *a, struct candidate *list)
+/* How many pods of a type each pool has.  Unless an instance moves, places only
+ * come to the list's end: what was counted once is not counted again. */
+struct crowds {
+    char *pod_type;
+    size_t *of_pool;
+    size_t counted; /* of the list */
+    size_t moves;   /* as of then */
+    struct crowds *next;
+};
+
+static struct crowds *crowds_of(struct pass *p, const char *pod_type)
 {
+    struct crowds *crowds = p->crowds;
+
+    while (crowds && !str_eq(crowds->pod_type, pod_type))
+        crowds = crowds->next;
+    if (crowds)
+        return crowds;
+    crowds = xcalloc(1, sizeof(*crowds));
+    crowds->pod_type = xstrdup(pod_type);
+    crowds->of_pool = xcalloc(p->n_pools + 1, sizeof(*crowds->of_pool));
+    crowds->next = p->crowds;
+    p->crowds = crowds;
+    return crowds;
+}
+
+/* New pods go where there are few of their type. */
+static const size_t *count_crowds(struct attempt *a)
+{
+    struct crowds *crowds = crowds_of(a->pass, a->view->pod->type);
     size_t count;
     const struct placed *placed = places_all(a->pass->places, &count);
 
-    for (size_t i = 0; i < count; i++) {
+    if (crowds->moves != places_moves(a->pass->places)) {
+        crowds->moves = places_moves(a->pass->places);
+        crowds->counted = 0;
+        memset(crowds->of_pool, 0, a->pass->n_pools * sizeof(*crowds->of_pool));
+    }
+    for (; crowds->counted < count; crowds->counted++) {
+        const struct placed *one = &placed[crowds->counted];
         struct pool_index *index = NULL;
 
-        if (!placed[i].agent_id ||
-            !str_eq(placed[i].pod_type, a->view->pod->type))
+        if (!one->agent_id || !str_eq(one->pod_type, a->view->pod->type))
             continue;
-        HASH_FIND_STR(a->pass->by_agent, placed[i].agent_id, index);
+        HASH_FIND_STR(a->pass->by_agent, one->agent_id, index);
         if (index)
-            list[index->at].crowd++;
+            crowds->of_pool[index->at]++;
     }
+    return crowds->of_pool;
+}
+
+void matching_end(struct pass *p)
+{
+    struct crowds *crowds, *next;
+
+    for (crowds = p->crowds; crowds; crowds = next) {
+        next = crowds->next;
+        free(crowds->pod_type);
+        free(crowds->of_pool);
+        free(crowds);
+    }
+    p->crowds = NULL;
 }
 
 static size_t shown_by(const struct demand_view *view,
@@ -175,10 +222,9 @@ static struct candidate *candidates_of(struct attempt *a, size_t *count)
 {
     struct pass *p = a->pass;
     struct candidate *list = xcalloc(p->n_pools + 1, sizeof(*list));
+    const size_t *crowds = a->is_fresh ? count_crowds(a) : NULL;
 
     *count = 0;
-    if (a->is_fresh)
-        count_crowds(a, list);
     for (size_t i = 0; i < p->n_pools; i++) {
         size_t shown = shown_by(a->view, &p->pools[i]);
 
@@ -186,10 +232,30 @@ static struct candidate *candidates_of(struct attempt *a, size_t *count)
             need_pool(p, i);
         else if (!a->is_fresh && !is_sibling_there(a, &p->pools[i]))
             continue;
-        list[(*count)++] = (struct candidate){i, shown, list[i].crowd};
+        list[(*count)++] = (struct candidate){i, shown, crowds ? crowds[i] : 0};
     }
-    qsort(list, *count, sizeof(*list), compare);
     return list;
+}
+
+/* Brings the best candidate from `from` on there.  Mostly one of the first
+ * fits: only when none of them does is the rest worth sorting. */
+static void best_first(struct candidate *list, size_t from, size_t count)
+{
+    size_t best = from;
+    struct candidate one;
+
+    if (from > FEW)
+        return;
+    if (from == FEW) {
+        qsort(list + from, count - from, sizeof(*list), compare);
+        return;
+    }
+    for (size_t i = from + 1; i < count; i++)
+        if (compare(&list[i], &list[best]) < 0)
+            best = i;
+    one = list[from];
+    list[from] = list[best];
+    list[best] = one;
 }
 
 static const char *volume_of(const Reeve__PodRecord *record)
@@ -262,8 +328,10 @@ static bool place_one(struct attempt *a)
     bool is_placed;
     size_t i;
 
-    for (i = 0; i < count && !match; i++)
+    for (i = 0; i < count && !match; i++) {
+        best_first(list, i, count);
         match = try_pool(a, list[i].at);
+    }
     is_placed = match != NULL;
     if (is_placed)
         launch_accept(a->pass, list[i - 1].at, a->view, match);

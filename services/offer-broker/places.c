@@ -18,7 +18,7 @@ struct at {
 
 struct places {
     struct placed *list;
-    size_t count;
+    size_t count, moves;
     struct at *by_instance;
 };
 
@@ -89,8 +89,16 @@ void places_add(struct places *places, const Reeve__TaskRecord *task)
 void places_move(struct places *places, const Reeve__TaskRecord *task)
 {
     bool is_new;
+    struct placed *placed = slot_of(places, task, &is_new);
 
-    set(slot_of(places, task, &is_new), task);
+    if (!is_new)
+        places->moves++;
+    set(placed, task);
+}
+
+size_t places_moves(const struct places *places)
+{
+    return places->moves;
 }
 
 const struct placed *places_all(const struct places *places, size_t *count)

@@ -21,6 +21,8 @@ void places_destroy(struct places **places);
 void places_add(struct places *places, const Reeve__TaskRecord *task);
 void places_move(struct places *places, const Reeve__TaskRecord *task);
 /* All of them, borrowed until the next change. */
+/* Changes when an instance moved; additions come to the list's end. */
+size_t places_moves(const struct places *places);
 const struct placed *places_all(const struct places *places, size_t *count);
 
 #endif
