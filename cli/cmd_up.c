@@ -545,6 +545,8 @@ static int start(struct up *up)
     struct err err = {0};
     int code = check_peers(up, &err);
 
+    if (code == EXIT_OK && up->suite->own_master && up->suite->own_redis)
+        code = preflight_records(up->suite->run_dir, &err);
     if (code == EXIT_OK)
         code = choose_port(up, &err);
     if (code != EXIT_OK)

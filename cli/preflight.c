@@ -95,6 +95,58 @@ int preflight_run_dir(const char *path, char **absolute, struct err *err)
     return EXIT_OK;
 }
 
+/* Entries that many levels below the folder. */
+static size_t count_below(const char *folder, int level)
+{
+    DIR *dir = opendir(folder);
+    size_t n = 0;
+
+    for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        AUTO_FREE char *path = fs_join(folder, e->d_name);
+        n += level == 1 ? 1 : count_below(path, level - 1);
+    }
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+/* devcluster/<agent>/volumes/roles/<role>/<volume> */
+static size_t count_volumes(const char *run_dir)
+{
+    AUTO_FREE char *devcluster = fs_join(run_dir, "devcluster");
+    DIR *dir = opendir(devcluster);
+    size_t n = 0;
+
+    for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
+        AUTO_FREE char *roles =
+            xasprintf("%s/%s/volumes/roles", devcluster, e->d_name);
+        if (str_starts(e->d_name, "agent-"))
+            n += count_below(roles, 2);
+    }
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+int preflight_records(const char *run_dir, struct err *err)
+{
+    AUTO_FREE char *store = fs_join(run_dir, "store");
+    AUTO_FREE char *redis = fs_join(run_dir, "redis");
+    size_t n;
+
+    if (count_below(store, 1) || count_below(redis, 1) ||
+        (n = count_volumes(run_dir)) == 0)
+        return EXIT_OK;
+    err_set(err, ERR_NOT_FOUND,
+            "%s: the records (store and redis) are gone, but there are %zu "
+            "volumes in devcluster that they told the owners of: put one of "
+            "the two back, or remove all with `reeve down --purge`",
+            run_dir, n);
+    return EXIT_FAILED;
+}
+
 int preflight_lock(const char *run_dir, int *fd, struct err *err)
 {
     AUTO_FREE char *path = fs_join(run_dir, "suite.lock");

@@ -32,6 +32,11 @@ int preflight_master(const char *urls, struct err *err);
 /* Whether a Redis answers PING; redis://[:password@]host:port[/db]. */
 int preflight_redis(const char *url, struct err *err);
 
+/* EXIT_FAILED: the devcluster of this run dir holds volumes, but both copies
+ * of the records that say whose they are are gone.  Another suite over them
+ * would put new, empty volumes beside the old ones. */
+int preflight_records(const char *run_dir, struct err *err);
+
 /* EXIT_OK or EXIT_IN_USE. */
 int preflight_port(int port, struct err *err);
 bool preflight_port_is_free(int port);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run dirs with odd names, and `up` and `down` while others do the same."""
 import os
+import shutil
 import subprocess
 import sys
 
@@ -64,4 +65,19 @@ with Suite(run_dir=os.path.join(FOLDER, "my \"r\u00fcn\" 5%")) as s:
     check("three that stop at once: all say it is down",
           all(code == 0 for code, _ in results), results)
     check("and nothing runs", not s.task_processes(), s.task_processes())
+    volumes = s.volumes()
+    for copy in "store", "redis":
+        shutil.move(os.path.join(s.run_dir, copy),
+                    os.path.join(FOLDER, "kept-" + copy))
+    result = end(begin_up(s))
+    check("without both copies of the records: no new suite over old volumes",
+          result[0] == 1 and "5 volumes" in result[1][0]
+          and s.volumes() == volumes, result)
+    os.rmdir(os.path.join(s.run_dir, "redis"))
+    shutil.move(os.path.join(FOLDER, "kept-redis"),
+                os.path.join(s.run_dir, "redis"))
+    result = end(begin_up(s))
+    s.wait_running(ALL)
+    check("with one of them back: the same volumes",
+          result[0] == 0 and s.volumes().keys() == volumes.keys(), result)
 done()
