@@ -347,6 +347,7 @@ static void start_mirror(struct store *s)
         .holder = s->holder,
         .timeout_ms = service_int(s->service, "redis-timeout-ms"),
         .owner_ttl_ms = service_int(s->service, "owner-ttl-ms"),
+        .needs_grant = *service_str(s->service, "election") != '\0',
         .has_partner = s->is_paired &&
                        (s->table || !service_bool(s->service, "new-suite")),
         .backlog_bytes = BACKLOG_BYTES,
@@ -354,6 +355,7 @@ static void start_mirror(struct store *s)
     };
     s->mirror =
         redis_mirror_new(service_loop(s->service), &config, &mirror_events, s);
+    store_start_election(s);
     set_starting(s, "asking Redis what it holds");
     service_health(s->service, "redis", false, "not connected yet");
     if (s->table && !s->is_paired)

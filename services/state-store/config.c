@@ -29,6 +29,11 @@ const struct service_option store_options[] = {
      "with code 10, and tells nothing that Redis does not hold; with --name, "
      "they may share a run dir",
      0, 0, NULL},
+    {"election", OPTION_STRING, "", "URL",
+     "zk://host:port[,host:port]/path: ZooKeeper decides which store is "
+     "active; "
+     "implies --standby; unset: the lease in Redis decides",
+     0, 0, NULL},
     {"new-suite", OPTION_BOOL, "false", "",
      "with --standby: begins a new suite when there is none yet", 0, 0, NULL},
     {"prefer", OPTION_STRING, "", "COPY",

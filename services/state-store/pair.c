@@ -11,6 +11,7 @@
  * by reconnecting.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +21,17 @@
 #include "lib/base/base.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+#include "services/state-store/election.h"
 #include "services/state-store/recovery.h"
 #include "services/state-store/redis_mirror.h"
 #include "services/state-store/store.h"
 
 int store_pair_options(struct store *s, struct err *err)
 {
-    s->is_paired = service_bool(s->service, "standby");
+    const char *url = service_str(s->service, "election");
+    if (election_check(url, err) < 0)
+        return err_wrap(err, "--election");
+    s->is_paired = service_bool(s->service, "standby") || *url;
     if (!s->is_paired && service_bool(s->service, "new-suite"))
         return err_set(err, ERR_INVALID,
                        "--new-suite is a word for stores with --standby");
@@ -45,8 +50,40 @@ int store_pair_options(struct store *s, struct err *err)
 
 bool store_may_answer(const struct store *s)
 {
-    return !s->is_paired || (redis_mirror_has_lease(s->mirror) &&
-                             redis_mirror_seq(s->mirror) >= s->start_seq);
+    return !s->is_paired ||
+           (election_holds(s->election) && redis_mirror_has_lease(s->mirror) &&
+            redis_mirror_seq(s->mirror) >= s->start_seq);
+}
+
+/* ---- election ------------------------------------------------------------ */
+
+static void on_won(void *self, uint64_t epoch)
+{
+    struct store *s = store_of(self);
+    log_info("election_won", "epoch=%" PRIu64, epoch);
+    redis_mirror_grant(s->mirror, epoch);
+}
+
+static void on_lost(void *self, const char *why)
+{
+    struct store *s = store_of(self);
+    log_odd("election_lost", "why=%s", log_q(why));
+    redis_mirror_grant(s->mirror, 0);
+    if (s->stage == STORE_ACTIVE)
+        store_fail(s, EXIT_FENCED, "fenced", why);
+}
+
+static const struct election_events election_events = {on_won, on_lost};
+
+void store_start_election(struct store *s)
+{
+    const struct election_config config = {
+        .url = service_str(s->service, "election"),
+        .holder = s->holder,
+        .ttl_ms = service_int(s->service, "owner-ttl-ms"),
+    };
+    s->election =
+        election_new(service_loop(s->service), &config, &election_events, s);
 }
 
 /* Which of the two copies holds everything that was ever acknowledged?  Redis,

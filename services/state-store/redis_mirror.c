@@ -67,7 +67,7 @@ struct redis_mirror {
     uint64_t found_epoch; /* owner_epoch in meta */
     bool was_ours;        /* owner_holder in meta is us */
     uint64_t owner_epoch; /* ours; 0: never claimed */
-    bool has_partner;
+    bool has_partner, needs_grant;
     uint64_t granted; /* epoch by an election outside; 0: none */
     struct succession succession;
     int64_t asked_ms;  /* when the exchange under way was sent */
@@ -678,6 +678,7 @@ static bool is_free(struct redis_mirror *m, redisReply **replies, char *why,
     const struct succession_ask ask = {
         .holder = m->holder,
         .has_partner = m->has_partner,
+        .needs_grant = m->needs_grant,
         .our_epoch = m->owner_epoch,
         .granted = m->granted,
         .owner = owner->type == REDIS_REPLY_STRING ? owner->str : NULL,
@@ -852,6 +853,7 @@ struct redis_mirror *redis_mirror_new(struct loop *loop,
     m->holder = xstrdup(config->holder);
     m->owner_ttl_ms = config->owner_ttl_ms;
     m->has_partner = config->has_partner;
+    m->needs_grant = config->needs_grant;
     m->backlog_bytes = config->backlog_bytes;
     if (config->asks_replica)
         m->replica_wait_ms = MIN(REPLICA_WAIT_MS, config->timeout_ms / 2);

@@ -42,9 +42,9 @@ struct redis_mirror_config {
     const char *holder; /* who we are: host and data folder; borrowed */
     int64_t timeout_ms; /* silence after which Redis counts as away */
     int64_t owner_ttl_ms;
-    bool has_partner;     /* see succession.h */
-    size_t backlog_bytes; /* records kept for catching up */
-    bool asks_replica;    /* WAIT for one after each change */
+    bool has_partner, needs_grant; /* see succession.h */
+    size_t backlog_bytes;          /* records kept for catching up */
+    bool asks_replica;             /* WAIT for one after each change */
 };
 
 struct redis_mirror_events {

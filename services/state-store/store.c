@@ -14,6 +14,7 @@
 #include "lib/loop/loop.h"
 #include "services/state-store/crash_point.h"
 #include "services/state-store/data_dir.h"
+#include "services/state-store/election.h"
 #include "services/state-store/redis_mirror.h"
 #include "services/state-store/table.h"
 #include "services/state-store/wal.h"
@@ -166,6 +167,7 @@ void store_stop(void *self)
         loop_fd_remove(service_loop(s->service), wal_fd(s->wal));
     wal_destroy(&s->wal);
     redis_mirror_destroy(&s->mirror);
+    election_destroy(&s->election);
     record_queue_free(&s->pending);
     retained_free(&s->retained);
     page_book_free(&s->pages);

@@ -24,6 +24,7 @@
 #include "services/state-store/wal_replay.h"
 
 struct data_dir;
+struct election;
 struct pending_answer;
 struct redis_mirror;
 struct snapshot_job;
@@ -58,7 +59,8 @@ struct store {
     uint64_t wait_timer;    /* until the log alone will do */
 
     /* pair.c */
-    bool is_paired;       /* another store may take over */
+    bool is_paired; /* another store may take over */
+    struct election *election;
     bool is_log_diverged; /* it goes aside when Redis is taken */
     uint64_t start_seq;   /* Redis must have that much before we answer */
 
@@ -105,6 +107,7 @@ int store_import(struct store *store, const char *path, struct err *err);
 /* ---- pair.c
  * ------------------------------------------------------------------------ */
 int store_pair_options(struct store *store, struct err *err);
+void store_start_election(struct store *store);
 /* The lease is ours, and Redis holds what we are about to tell. */
 bool store_may_answer(const struct store *store);
 /* Why a store that has a partner does not go on from there; NULL: it may. */

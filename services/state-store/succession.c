@@ -68,6 +68,10 @@ bool succession_is_ours(struct succession *seen,
                         size_t size)
 {
     why[0] = '\0';
+    if (ask->needs_grant && !ask->granted) {
+        snprintf(why, size, "the election is not won");
+        return false;
+    }
     if (ask->granted && ask->last_epoch > ask->granted) {
         snprintf(why, size,
                  "Redis knows the newer epoch %" PRIu64

@@ -27,7 +27,8 @@ struct succession_ask {
     const char *holder;  /* who we are */
     bool has_partner;    /* another store may be waiting */
     uint64_t our_epoch;  /* of our last claim, 0: this process made none */
-    uint64_t granted;    /* by the election outside Redis; 0: there is none */
+    bool needs_grant;    /* an election outside Redis decides */
+    uint64_t granted;    /* the epoch it gave us; 0: none (yet) */
     const char *owner;   /* the owner key; NULL: not there */
     int64_t owner_ms;    /* what is left of it */
     const char *last;    /* the holder of the last claim; NULL: not known */

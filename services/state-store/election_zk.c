@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* election_zk - who has the ephemeral node <path>/active is elected
+ *
+ * The node holds the holder's name; the id of the transaction that made it is
+ * the epoch, which only grows in one ensemble.  The lease is renewed by reading
+ * the node: the session lives at least its timeout longer than the moment the
+ * question was sent.  A node of our own name and another session is of a dead
+ * process of this data folder, and is removed.
+ *
+ * The client library calls back in its own thread: it only leaves a note and
+ * wakes the loop.  One question is under way at a time.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zookeeper/zookeeper.h>
+
+#include "lib/base/base.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/loop/loop.h"
+#include "services/state-store/election.h"
+
+enum { EVERY_MIN_MS = 50, EVERY_MAX_MS = 1000, HOLDER_MAX = 4096 };
+
+enum asked { NOTHING, PARENT, MAKE, READ, REMOVE };
+
+struct zk {
+    struct loop *loop;
+    const struct election_events *events;
+    void *self;
+    char *hosts, *node, *holder;
+    int64_t ttl_ms;
+    uint64_t timer;
+    int wake_fd;
+
+    zhandle_t *handle;
+    enum asked asked;
+    size_t at; /* how much of the node's path was made */
+    int64_t asked_ms, leased_ms;
+    bool is_won;
+
+    /* What the client's thread leaves. */
+    pthread_mutex_t lock;
+    bool is_answered, is_over;
+    int rc;
+    struct Stat stat;
+    char owner[HOLDER_MAX];
+};
+
+/* ---- the client's thread ------------------------------------------------- */
+
+static void wake(struct zk *zk)
+{
+    uint64_t one = 1;
+    pthread_mutex_unlock(&zk->lock);
+    if (write(zk->wake_fd, &one, sizeof one) < 0)
+        return; /* it is awake already */
+}
+
+static void on_session(zhandle_t *handle UNUSED, int type, int state,
+                       const char *path UNUSED, void *context)
+{
+    struct zk *zk = context;
+    if (type != ZOO_SESSION_EVENT)
+        return;
+    pthread_mutex_lock(&zk->lock);
+    if (state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE)
+        zk->is_over = true;
+    wake(zk);
+}
+
+static void answer(struct zk *zk, int rc)
+{
+    zk->rc = rc;
+    zk->is_answered = true;
+    wake(zk);
+}
+
+static void on_made(int rc, const char *name UNUSED, const void *data)
+{
+    struct zk *zk = (void *)(uintptr_t)data;
+    pthread_mutex_lock(&zk->lock);
+    answer(zk, rc);
+}
+
+static void on_removed(int rc, const void *data)
+{
+    on_made(rc, NULL, data);
+}
+
+static void on_read(int rc, const char *value, int len, const struct Stat *stat,
+                    const void *data)
+{
+    struct zk *zk = (void *)(uintptr_t)data;
+    pthread_mutex_lock(&zk->lock);
+    zk->owner[0] = '\0';
+    if (rc == ZOK) {
+        snprintf(zk->owner, sizeof zk->owner, "%.*s", MAX(len, 0),
+                 value ? value : "");
+        zk->stat = *stat;
+    }
+    answer(zk, rc);
+}
+
+/* ---- the loop's thread --------------------------------------------------- */
+
+static void sent(struct zk *zk, enum asked what, int rc)
+{
+    zk->asked = rc == ZOK ? what : NOTHING;
+}
+
+static void make_parent(struct zk *zk)
+{
+    const char *end = strchr(zk->node + zk->at + 1, '/');
+    AUTO_FREE char *path = xstrndup(zk->node, (size_t)(end - zk->node));
+    sent(zk, PARENT,
+         zoo_acreate(zk->handle, path, "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, on_made,
+                     zk));
+}
+
+static void make(struct zk *zk)
+{
+    sent(zk, MAKE,
+         zoo_acreate(zk->handle, zk->node, zk->holder, (int)strlen(zk->holder),
+                     &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL, on_made, zk));
+}
+
+static void ask(struct zk *zk)
+{
+    zk->asked_ms = clock_mono_ms();
+    sent(zk, READ, zoo_aget(zk->handle, zk->node, 0, on_read, zk));
+}
+
+static void lose(struct zk *zk, const char *why)
+{
+    zk->leased_ms = 0;
+    if (!zk->is_won)
+        return;
+    zk->is_won = false;
+    zk->events->lost(zk->self, why);
+}
+
+static void close_session(struct zk *zk)
+{
+    if (zk->handle)
+        zookeeper_close(zk->handle);
+    zk->handle = NULL;
+    zk->is_answered = zk->is_over = false;
+    zk->asked = NOTHING;
+    zk->at = 0;
+}
+
+static void on_owner(struct zk *zk)
+{
+    const clientid_t *id = zoo_client_id(zk->handle);
+    if (zk->stat.ephemeralOwner == id->client_id) {
+        zk->leased_ms = zk->asked_ms;
+        if (zk->is_won)
+            return;
+        zk->is_won = true;
+        zk->events->won(zk->self, (uint64_t)zk->stat.czxid);
+        return;
+    }
+    lose(zk, "another store has the node in ZooKeeper");
+    if (strcmp(zk->owner, zk->holder) == 0)
+        sent(zk, REMOVE,
+             zoo_adelete(zk->handle, zk->node, zk->stat.version, on_removed,
+                         zk));
+}
+
+static void on_answer(struct zk *zk, enum asked what, int rc)
+{
+    bool is_there = rc == ZOK || rc == ZNODEEXISTS;
+    switch (what) {
+    case NOTHING:
+    case REMOVE:
+        break;
+    case PARENT:
+        if (!is_there)
+            break;
+        zk->at = (size_t)(strchr(zk->node + zk->at + 1, '/') - zk->node);
+        break;
+    case MAKE:
+        if (is_there)
+            ask(zk);
+        break;
+    case READ:
+        if (rc == ZOK)
+            on_owner(zk);
+        else if (rc == ZNONODE)
+            lose(zk, "the node in ZooKeeper is gone");
+        break;
+    }
+}
+
+/* What comes next when nothing is under way. */
+static void step(struct zk *zk)
+{
+    if (!zk->handle) {
+        zk->handle =
+            zookeeper_init(zk->hosts, on_session, (int)zk->ttl_ms, NULL, zk, 0);
+        return;
+    }
+    if (zk->asked != NOTHING || zoo_state(zk->handle) != ZOO_CONNECTED_STATE)
+        return;
+    if (strchr(zk->node + zk->at + 1, '/'))
+        make_parent(zk);
+    else if (zk->is_won)
+        ask(zk);
+    else
+        make(zk);
+}
+
+static void on_wake(void *self, int fd, int events UNUSED)
+{
+    struct zk *zk = self;
+    uint64_t n;
+    if (read(fd, &n, sizeof n) < 0)
+        return;
+    pthread_mutex_lock(&zk->lock);
+    bool is_answered = zk->is_answered, is_over = zk->is_over;
+    int rc = zk->rc;
+    zk->is_answered = false;
+    pthread_mutex_unlock(&zk->lock);
+    if (is_over) {
+        close_session(zk);
+        lose(zk, "the session with ZooKeeper is over");
+        return;
+    }
+    if (!is_answered)
+        return;
+    enum asked what = zk->asked;
+    zk->asked = NOTHING;
+    on_answer(zk, what, rc);
+    if (what == PARENT && (rc == ZOK || rc == ZNODEEXISTS))
+        step(zk);
+}
+
+static void on_timer(void *self)
+{
+    step(self);
+}
+
+static int zk_check(const char *rest, struct err *err)
+{
+    const char *path = strchr(rest, '/');
+    size_t n = path ? strlen(path) : 0;
+    if (!path || path == rest || n < 2 || path[n - 1] == '/' ||
+        strstr(path, "//"))
+        return err_set(err, ERR_INVALID,
+                       "\"zk://%.200s\" is not zk://host:port[,host:port]/path",
+                       rest);
+    if (strchr(rest, '@'))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "zk:// with a user and password is not known here");
+    return 0;
+}
+
+static void *zk_start(struct loop *loop, const struct election_config *config,
+                      const struct election_events *events, void *self)
+{
+    struct zk *zk = xcalloc(1, sizeof *zk);
+    const char *rest = config->url + strlen(election_zk.scheme);
+    const char *path = strchr(rest, '/');
+    zk->loop = loop;
+    zk->events = events;
+    zk->self = self;
+    zk->hosts = xstrndup(rest, (size_t)(path - rest));
+    zk->node = xasprintf("%s/active", path);
+    zk->holder = xasprintf("%.*s", HOLDER_MAX - 1, config->holder);
+    zk->ttl_ms = config->ttl_ms;
+    zk->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ASSERT(zk->wake_fd >= 0);
+    pthread_mutex_init(&zk->lock, NULL);
+    zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
+    loop_fd(loop, zk->wake_fd, LOOP_READ, on_wake, zk);
+    int64_t every_ms = MAX(EVERY_MIN_MS, MIN(zk->ttl_ms / 6, EVERY_MAX_MS));
+    zk->timer = loop_timer(loop, 0, every_ms, on_timer, zk);
+    return zk;
+}
+
+static void zk_stop(void *state)
+{
+    struct zk *zk = state;
+    loop_timer_cancel(zk->loop, zk->timer);
+    loop_fd_remove(zk->loop, zk->wake_fd);
+    close_session(zk);
+    close(zk->wake_fd);
+    pthread_mutex_destroy(&zk->lock);
+    free(zk->hosts);
+    free(zk->node);
+    free(zk->holder);
+    free(zk);
+}
+
+static bool zk_holds(const void *state)
+{
+    const struct zk *zk = state;
+    return zk->is_won && zk->handle && zk->leased_ms &&
+           clock_mono_ms() - zk->leased_ms <
+               MIN(zk->ttl_ms, (int64_t)zoo_recv_timeout(zk->handle));
+}
+
+const struct election_kind election_zk = {
+    .scheme = "zk://",
+    .check = zk_check,
+    .start = zk_start,
+    .stop = zk_stop,
+    .holds = zk_holds,
+};
