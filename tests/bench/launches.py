@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast the suite launches durably, and how much memory it takes.
 
-  B=build tests/bench/launches.py [--tasks N] [--agents N[,N...]] [--perf]
+  B=build tests/bench/launches.py [--tasks N] [--agents N[,N...]]
 
 For each number of agents: a devcluster without processes, and a suite with one
 pod type of N instances, all demanded at once.  The clock runs from the first
@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -103,7 +104,9 @@ def measure(run_dir, url, args):
             break
         time.sleep(0.1)
     else:
-        print(f"  not complete: {int(seen)} of {args.tasks}", flush=True)
+        print(f"not complete within {args.timeout:.0f} s: "
+              f"{int(m['master/tasks_running'])} of {args.tasks} run",
+              file=sys.stderr, flush=True)
     acks = int(m.get("master/valid_status_update_acknowledgements", 0))
     return time.monotonic() - first[0], int(m["master/tasks_running"]), acks
 
@@ -145,6 +148,8 @@ def main():
     a.add_argument("--timeout", type=float, default=300)
     a.add_argument("--keep", action="store_true", help="logs and files")
     args = a.parse_args()
+    # So that what was started is stopped also then.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     names = SERVICES + ["devcluster"]
     print("| agents | tasks | s | launches/s | acks | " +
           " | ".join(f"{n}: resident, cpu" for n in names) + " |")
