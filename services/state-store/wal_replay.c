@@ -148,10 +148,22 @@ static int replay_records(struct replay *r, struct segment *s, struct err *err)
     return check_end(r, s, err);
 }
 
+/* After a sync that failed the kernel may hold for written what the disk does
+ * not have: that is dropped, so that the disk is read.  What was never synced
+ * stays. */
+static void forget_cached(const char *path)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static int replay_segment(struct replay *r, size_t i, struct err *err)
 {
     AUTO_FREE char *path = wal_segment_path(r->dir, r->firsts[i]);
     AUTO_BUF struct buf data = {0};
+    if (i + 1 == r->n)
+        forget_cached(path);
     if (fs_read(path, SEGMENT_MAX_BYTES, &data, err) < 0)
         return -1;
     struct segment s = {
@@ -242,11 +254,13 @@ static int replay_segments(struct replay *r, struct err *err)
     return 0;
 }
 
-/* What replay read may still be only in the page cache: sync before it is
- * shown to anybody. */
+/* What replay read may still be only in the page cache, and the name of a file
+ * only in memory: sync before it is shown to anybody. */
 static int settle_newest(const struct replay *r, struct err *err)
 {
     const struct wal_found *found = r->found;
+    if (fs_sync_dir(r->dir, err) < 0)
+        return -1;
     if (found->n_segments == 0)
         return 0;
     const struct wal_segment *newest = &found->segments[found->n_segments - 1];

@@ -16,20 +16,23 @@
  * and posix_fallocate.  Not for programs that write by other calls (stdio,
  * mmap).
  */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-enum fault { NONE, FAIL_EIO, FAIL_ENOSPC, FAIL_TORN, FAIL_SHORT };
+enum fault { NONE, FAIL_EIO, FAIL_ENOSPC, FAIL_TORN, FAIL_SHORT, DIE };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned long calls;
@@ -73,7 +76,17 @@ static enum fault mode_of(void)
         return FAIL_TORN;
     if (mode && strcmp(mode, "short") == 0)
         return FAIL_SHORT;
+    if (mode && strcmp(mode, "KILL") == 0)
+        return DIE;
     return FAIL_EIO;
+}
+
+static bool is_below(const char *path)
+{
+    const char *dir = getenv("FAULTFS_DIR");
+    size_t len = dir ? strlen(dir) : 0;
+    return len && strncmp(path, dir, len) == 0 &&
+           (path[len] == '\0' || path[len] == '/');
 }
 
 /* A full disk stays full, but syncing and renaming go on. */
@@ -85,10 +98,8 @@ static bool needs_space(const char *call)
 /* Counts the call; what is to become of it. */
 static enum fault fault_at(const char *call, const char *path)
 {
-    const char *dir = getenv("FAULTFS_DIR"), *nth = getenv("FAULTFS_NTH");
-    size_t len = dir ? strlen(dir) : 0;
-    if (!len || strncmp(path, dir, len) != 0 ||
-        (path[len] != '\0' && path[len] != '/'))
+    const char *nth = getenv("FAULTFS_NTH");
+    if (!is_below(path))
         return NONE;
     unsigned long at = nth ? strtoul(nth, NULL, 10) : 0;
     enum fault mode = mode_of(), fault = NONE;
@@ -103,20 +114,113 @@ static enum fault fault_at(const char *call, const char *path)
         fault = NONE;
     if (fault != NONE)
         note(n, "fault", path);
+    if (fault == DIE)
+        raise(SIGKILL);
     pthread_mutex_unlock(&lock);
     return fault;
 }
 
+/* "" when it has none. */
+static void path_of(int fd, char *path, size_t size)
+{
+    char name[64];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(name, path, size - 1);
+    path[len > 0 ? len : 0] = '\0';
+}
+
 static enum fault fault_on(const char *call, int fd)
 {
-    char name[64], path[PATH_MAX];
-    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    ssize_t len = readlink(name, path, sizeof path - 1);
-    if (len <= 0)
-        return NONE;
-    path[len] = '\0';
-    return fault_at(call, path);
+    char path[PATH_MAX];
+    path_of(fd, path, sizeof path);
+    return path[0] ? fault_at(call, path) : NONE;
 }
+
+/* ---- what a power loss leaves ---------------------------------------------
+ */
+
+/* Not the number alone: that is soon given to another file. */
+static bool id_of(int fd, const char *name, char *id, size_t size)
+{
+    struct statx st;
+    int flags = name[0] ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH;
+    if (statx(fd, name, flags, STATX_INO | STATX_BTIME | STATX_TYPE, &st) < 0)
+        abort();
+    snprintf(id, size, "%llu-%lld-%u", (unsigned long long)st.stx_ino,
+             (long long)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+    return S_ISREG(st.stx_mode);
+}
+
+/* By its own descriptor: the caller's may be for writing only. */
+static void copy_to(FILE *out, int of)
+{
+    static char block[1 << 16];
+    char name[64];
+    ssize_t n;
+    snprintf(name, sizeof name, "/proc/self/fd/%d", of);
+    int fd = real_open(name, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        abort();
+    for (off_t at = 0; (n = pread(fd, block, sizeof block, at)) > 0; at += n)
+        if (fwrite(block, 1, (size_t)n, out) != (size_t)n)
+            abort();
+    close(fd);
+}
+
+static void list_to(FILE *out, const char *path)
+{
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    char id[100];
+    while (folder && (entry = readdir(folder)))
+        if (id_of(dirfd(folder), entry->d_name, id, sizeof id))
+            fprintf(out, "%s %s\n", entry->d_name, id);
+    closedir(folder);
+}
+
+static int real_rename(const char *from, const char *to)
+{
+    NEXT(rename);
+    return real(from, to);
+}
+
+/* Whole or not at all: we may be killed. */
+static void shadow_as(const char *to, int fd, const char *folder)
+{
+    char tmp[PATH_MAX + 8];
+    snprintf(tmp, sizeof tmp, "%s.tmp", to);
+    FILE *out = fopen(tmp, "w");
+    if (!out)
+        abort();
+    if (folder)
+        list_to(out, folder);
+    else
+        copy_to(out, fd);
+    if (fclose(out) != 0 || real_rename(tmp, to) < 0)
+        abort();
+}
+
+static int synced(int fd, int result)
+{
+    const char *shadow = getenv("FAULTFS_SHADOW");
+    char path[PATH_MAX], id[100], to[PATH_MAX];
+    path_of(fd, path, sizeof path);
+    if (result < 0 || !shadow || !is_below(path))
+        return result;
+    pthread_mutex_lock(&lock);
+    if (id_of(fd, "", id, sizeof id)) {
+        snprintf(to, sizeof to, "%s/files/%s", shadow, id);
+        shadow_as(to, fd, NULL);
+    } else {
+        snprintf(to, sizeof to, "%s/names", shadow);
+        shadow_as(to, fd, path);
+    }
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+/* ---- the calls --------------------------------------------------------------
+ */
 
 static int fail(enum fault fault)
 {
@@ -185,21 +289,20 @@ int fsync(int fd)
 {
     NEXT(fsync);
     enum fault fault = fault_on("fsync", fd);
-    return fault == NONE ? real(fd) : fail(fault);
+    return fault == NONE ? synced(fd, real(fd)) : fail(fault);
 }
 
 int fdatasync(int fd)
 {
     NEXT(fdatasync);
     enum fault fault = fault_on("fdatasync", fd);
-    return fault == NONE ? real(fd) : fail(fault);
+    return fault == NONE ? synced(fd, real(fd)) : fail(fault);
 }
 
 int rename(const char *from, const char *to)
 {
-    NEXT(rename);
     enum fault fault = fault_at("rename", to);
-    return fault == NONE ? real(from, to) : fail(fault);
+    return fault == NONE ? real_rename(from, to) : fail(fault);
 }
 
 int ftruncate(int fd, off_t len)
