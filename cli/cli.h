@@ -67,10 +67,14 @@ int cmd_pod_replace(struct cli *cli);
 int cmd_pod_pause(struct cli *cli);
 int cmd_pod_resume(struct cli *cli);
 int cmd_state_refresh(struct cli *cli);
+int cmd_state_new_framework(struct cli *cli);
+int cmd_state_ignore_foreign(struct cli *cli);
 int cmd_state_export(struct cli *cli);
 int cmd_state_import(struct cli *cli);
 
 extern const struct service_option cmd_up_options[];
 extern const struct service_option cmd_down_options[];
+extern const struct service_option cmd_new_framework_options[];
+extern const struct service_option cmd_ignore_foreign_options[];
 
 #endif

@@ -70,3 +70,52 @@ int cmd_state_refresh(struct cli *cli)
         puts(str_or_empty(reply.body));
     return code;
 }
+
+/* ---- orders about the framework ------------------------------------ */
+#define YES_NEW     "yes-i-lose-the-framework"
+#define YES_FOREIGN "yes-they-are-not-mine"
+
+const struct service_option cmd_new_framework_options[] = {
+    {YES_NEW, OPTION_BOOL, "false", NULL,
+     "without this nothing is done: the id never comes back", 0, 0, NULL},
+    {"force", OPTION_BOOL, "false", NULL,
+     "also when the master did not remove the framework; never while it is "
+     "subscribed or its tasks may run",
+     0, 0, NULL},
+    {NULL, OPTION_STRING, NULL, NULL, NULL, 0, 0, NULL},
+};
+
+const struct service_option cmd_ignore_foreign_options[] = {
+    {YES_FOREIGN, OPTION_BOOL, "false", NULL,
+     "without this nothing is done: what the reservations hold is not used", 0,
+     0, NULL},
+    {NULL, OPTION_STRING, NULL, NULL, NULL, 0, 0, NULL},
+};
+
+static int order(struct cli *cli, const char *yes, const char *path,
+                 const char *more)
+{
+    AUTO_REPLY struct gateway_reply reply = {0};
+    AUTO_FREE char *id = gateway_quote(cli->args[0]);
+    AUTO_FREE char *url = xasprintf("%s?confirm=%s%s", path, id, more);
+
+    if (!options_bool(cli->options, yes))
+        return cli_fail(EXIT_USAGE, "this cannot be undone: say --%s", yes);
+    int code = gateway_request(cli, "POST", url, NULL, &reply);
+    if (code == EXIT_OK)
+        puts(str_or_empty(reply.body));
+    return code;
+}
+
+int cmd_state_new_framework(struct cli *cli)
+{
+    bool force = options_bool(cli->options, "force");
+
+    return order(cli, YES_NEW, "/v1/state/newFramework",
+                 force ? "&force=true" : "");
+}
+
+int cmd_state_ignore_foreign(struct cli *cli)
+{
+    return order(cli, YES_FOREIGN, "/v1/state/ignoreForeign", "");
+}

@@ -104,6 +104,12 @@ const struct command cli_commands[] = {
     {"state import", "<file>",
      "begin an empty run dir with an exported state, before `up`", 1, 1, NULL,
      cmd_state_import, NULL},
+    {"state new-framework", "<framework id>",
+     "give up the id of a framework that the master removed", 1, 1,
+     cmd_new_framework_options, cmd_state_new_framework, NULL},
+    {"state ignore-foreign", "<framework id>",
+     "launch beside reservations that no record names", 1, 1,
+     cmd_ignore_foreign_options, cmd_state_ignore_foreign, NULL},
     GET("debug plans", "", 0, "/v1/debug/plans", "all plans, for debugging"),
     GET("debug offers", "", 0, "/v2/debug/offers", "why offers did not fit"),
     GET("debug task_statuses", "", 0, "/v1/debug/taskStatuses",
@@ -323,7 +329,9 @@ static int without_command(const struct args *args)
 int cli_main(int argc, char **argv)
 {
     const struct service_option *const tables[] = {
-        cli_common_options, cmd_up_options, cmd_down_options, NULL};
+        cli_common_options,         cmd_up_options,
+        cmd_down_options,           cmd_new_framework_options,
+        cmd_ignore_foreign_options, NULL};
     struct args args;
     struct cli cli = {0};
     size_t n_own = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* commands - operator verbs: HTTP in, a request to the planner, HTTP out
+/* commands - operator verbs: HTTP in, a request to the planner or the
+ * broker, HTTP out
  *
  * The HTTP request waits, bounded by --command-timeout-ms, for the planner's
  * reply; the planner answers after the decision is durable.
@@ -10,6 +11,7 @@
 #include "lib/base/base.h"
 #include "lib/httpd/httpd.h"
 #include "lib/wire/wire.h"
+#include "proto/broker.pb-c.h"
 #include "proto/planner.pb-c.h"
 #include "services/api-gateway/gateway.h"
 #include "services/api-gateway/reply.h"
@@ -37,8 +39,7 @@ static bool answered_error(struct pending *p, const struct bus_answer *answer)
         reply_text(x, 208, "Command has already been reported or completed");
     else if (answer->err.code == ERR_TIMEOUT)
         reply_text(x, 503,
-                   "The planner did not answer in time; the command "
-                   "may still take effect");
+                   "No answer in time; the command may still take effect");
     else
         reply_text(x, reply_status_of(&answer->err), "%s", answer->err.text);
     return true;
@@ -215,4 +216,61 @@ void command_pod(struct exchange *x, int verb)
                     p);
     free(command.tasks);
     json_decref(names);
+}
+
+/* ---- orders to the broker ----------------------------------------- */
+static void on_new_framework(void *self, const struct bus_answer *answer)
+{
+    struct pending *p = self;
+    if (!answered_error(p, answer))
+        reply_message(&p->exchange,
+                      "The framework id was given up; a new one follows");
+    free(p);
+}
+
+static void on_ignore_foreign(void *self, const struct bus_answer *answer)
+{
+    struct pending *p = self;
+    if (!answered_error(p, answer))
+        reply_message(&p->exchange,
+                      "Reservations that no record names are left alone; new "
+                      "pods are launched");
+    free(p);
+}
+
+/* The framework id given as ?confirm=; NULL: the request has been answered. */
+static char *confirmation(struct exchange *x)
+{
+    const char *confirm = httpd_query(x->request, "confirm");
+    if (!confirm || !*confirm)
+        reply_text(x, 400, "Missing confirm=<framework id>");
+    return confirm && *confirm ? (char *)confirm : NULL;
+}
+
+void command_new_framework(struct exchange *x)
+{
+    Reeve__NewFrameworkRequest request = REEVE__NEW_FRAMEWORK_REQUEST__INIT;
+    struct gateway *g = x->gateway;
+    request.service = (char *)x->view.service;
+    request.confirm = confirmation(x);
+    if (!request.confirm)
+        return;
+    request.has_force = 1;
+    request.force = str_eq(httpd_query(x->request, "force"), "true");
+    bus_client_call(g->broker, "broker.new_framework", NULL, &request.base,
+                    service_int(g->service, "command-timeout-ms"),
+                    on_new_framework, pend(x));
+}
+
+void command_ignore_foreign(struct exchange *x)
+{
+    Reeve__IgnoreForeignRequest request = REEVE__IGNORE_FOREIGN_REQUEST__INIT;
+    struct gateway *g = x->gateway;
+    request.service = (char *)x->view.service;
+    request.confirm = confirmation(x);
+    if (!request.confirm)
+        return;
+    bus_client_call(g->broker, "broker.ignore_foreign", NULL, &request.base,
+                    service_int(g->service, "command-timeout-ms"),
+                    on_ignore_foreign, pend(x));
 }

@@ -312,6 +312,8 @@ static const struct endpoint_route endpoint_routes[] = {
     {"GET", "/v1/configurations/target", get_target, NULL, 0},
     {"GET", "/v1/configurations/{}", get_configuration, NULL, 0},
     {"GET", "/v1/state/frameworkId", get_framework_id, NULL, 0},
+    {"POST", "/v1/state/newFramework", command_new_framework, NULL, 0},
+    {"POST", "/v1/state/ignoreForeign", command_ignore_foreign, NULL, 0},
     {"GET", "/v1/state/tasks", get_tasks, NULL, 0},
     {"GET", "/v1/state/tasks/info/{}", get_task_info, NULL, 0},
     {"GET", "/v1/state/tasks/status/{}", get_task_status, NULL, 0},

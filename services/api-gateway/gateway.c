@@ -48,13 +48,15 @@ static int endpoint_of(struct gateway *g, const char *option, const char *name,
 static int connect_bus(struct gateway *g, struct err *err)
 {
     static const struct replica_events events = {.alive = on_alive};
-    char store[160], feed[160], planner[160];
+    char store[160], feed[160], planner[160], broker[160];
     if (endpoint_of(g, "store", "state-store", store, err) < 0 ||
         endpoint_of(g, "store-feed", "state-store.pub", feed, err) < 0 ||
-        endpoint_of(g, "planner", "planner", planner, err) < 0)
+        endpoint_of(g, "planner", "planner", planner, err) < 0 ||
+        endpoint_of(g, "broker", "offer-broker", broker, err) < 0)
         return -1;
     struct loop *loop = service_loop(g->service);
     g->planner = bus_client_new(loop, "api-gateway", planner);
+    g->broker = bus_client_new(loop, "api-gateway", broker);
     g->replica = replica_new(loop, "api-gateway", store, feed, "", &events, g);
     g->source = (struct view_source){g->replica, source_get, source_each};
     return 0;
@@ -104,6 +106,7 @@ void gateway_stop(void *self)
         return;
     httpd_destroy(&g->httpd);
     bus_client_destroy(&g->planner);
+    bus_client_destroy(&g->broker);
     replica_destroy(&g->replica);
     free(g);
 }

@@ -18,6 +18,7 @@ struct gateway {
     struct httpd *httpd;
     struct replica *replica;    /* what it knows */
     struct bus_client *planner; /* operator commands go there */
+    struct bus_client *broker;  /* those about the framework */
     struct view_source source;  /* over replica */
     bool was_alive;             /* a first snapshot was taken */
     uint64_t requests, errors;  /* answered; of these 5xx */
@@ -47,5 +48,8 @@ struct command_target {
 void command_plan(struct exchange *x, int verb,
                   const struct command_target *target);
 void command_pod(struct exchange *x, int verb);
+/* Orders to the broker, with ?confirm=<framework id>. */
+void command_new_framework(struct exchange *x);
+void command_ignore_foreign(struct exchange *x);
 
 #endif

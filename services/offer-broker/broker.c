@@ -210,12 +210,13 @@ static void report_unknown(struct broker *b)
 {
     struct session *session, *next;
     AUTO_BUF struct buf names = {0};
-    size_t unknown = 0, quarantined = 0;
+    size_t unknown = 0, quarantined = 0, strange = 0;
 
     HASH_ITER(hh, b->sessions, session, next)
     {
         unknown += statuses_unknown(session->statuses, &names);
         quarantined += janitor_quarantined(session->janitor);
+        strange += session_strange(session);
     }
     if (unknown)
         service_health(b->service, "unknown-tasks", false,
@@ -224,7 +225,13 @@ static void report_unknown(struct broker *b)
     else
         service_health(b->service, "unknown-tasks", true,
                        "all tasks are known");
-    if (quarantined)
+    if (strange)
+        service_health(b->service, "reservations", false,
+                       "%zu reservation(s) carry labels like ours and no "
+                       "record names any: no new pod is launched until "
+                       "`reeve state ignore-foreign`",
+                       strange);
+    else if (quarantined)
         service_health(b->service, "reservations", false,
                        "%zu reservation(s) carry our labels but no record "
                        "names them: left alone",

@@ -26,6 +26,7 @@ struct quarantined {
     char *resource_id;
     char *agent_id;
     char *text;
+    bool is_foreign; /* labelled by another framework */
     UT_hash_handle hh;
 };
 
@@ -43,6 +44,7 @@ struct janitor {
     struct known *known;
     struct quarantined *quarantine;
     struct swept *swept;
+    size_t n_foreign;   /* of the quarantine */
     size_t n_abandoned; /* entries learnt as given up, at most */
 };
 
@@ -67,6 +69,7 @@ static void forget_known(struct janitor *j)
 static void drop_quarantined(struct janitor *j, struct quarantined *q)
 {
     HASH_DEL(j->quarantine, q);
+    j->n_foreign -= q->is_foreign;
     free(q->resource_id);
     free(q->agent_id);
     free(q->text);
@@ -175,7 +178,7 @@ enum janitor_class janitor_classify(const struct janitor *j,
 
 /* ---- quarantine --------------------------------------------------- */
 static void note(struct janitor *j, const char *agent_id,
-                 const Mesos__V1__Resource *resource)
+                 const Mesos__V1__Resource *resource, bool is_foreign)
 {
     const char *id = resource_label(resource, "resource_id");
     struct quarantined *q = NULL;
@@ -186,6 +189,8 @@ static void note(struct janitor *j, const char *agent_id,
         q->resource_id = xstrdup(id);
         q->agent_id = xstrdup(agent_id);
         q->text = resource_text(resource);
+        q->is_foreign = is_foreign;
+        j->n_foreign += is_foreign;
         HASH_ADD_KEYPTR(hh, j->quarantine, q->resource_id,
                         strlen(q->resource_id), q);
     }
@@ -200,8 +205,10 @@ void janitor_inspect(struct janitor *j, const char *agent_id,
     for (size_t i = 0; i < resources_count(resources); i++) {
         const Mesos__V1__Resource *r = resources_at(resources, i);
 
-        if (janitor_classify(j, r, NULL) == JANITOR_UNKNOWN)
-            note(j, agent_id, r);
+        enum janitor_class class = janitor_classify(j, r, NULL);
+
+        if (class == JANITOR_UNKNOWN || class == JANITOR_FOREIGN)
+            note(j, agent_id, r, class == JANITOR_FOREIGN);
     }
     HASH_ITER(hh, j->quarantine, q, next)
     {
@@ -219,7 +226,12 @@ bool janitor_has_abandoned(const struct janitor *j)
 
 size_t janitor_quarantined(const struct janitor *j)
 {
-    return HASH_COUNT(j->quarantine);
+    return HASH_COUNT(j->quarantine) - j->n_foreign;
+}
+
+size_t janitor_strange(const struct janitor *j)
+{
+    return HASH_COUNT(j->known) == 0 ? HASH_COUNT(j->quarantine) : 0;
 }
 
 char *janitor_report(const struct janitor *j, size_t max)

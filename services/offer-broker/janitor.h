@@ -43,6 +43,10 @@ void janitor_inspect(struct janitor *janitor, const char *agent_id,
 /* Does any record name something as given up? */
 bool janitor_has_abandoned(const struct janitor *janitor);
 size_t janitor_quarantined(const struct janitor *janitor);
+/* Reservations seen that carry labels like ours, of whatever framework, while
+ * no record names a single one: the store may be empty, or not ours.  0 as soon
+ * as there is any record. */
+size_t janitor_strange(const struct janitor *janitor);
 /* "resource 1234 (volume 5678) on agent …", at most max lines; malloc'd. */
 char *janitor_report(const struct janitor *janitor, size_t max);
 

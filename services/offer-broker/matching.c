@@ -354,12 +354,34 @@ void matching_need(struct pass *p, const struct demand_view *view)
             need_pool(p, i);
 }
 
+/* New pods wait for an operator: what is there may be this service's own. */
+static bool holds_back(struct pass *p, const struct demand_view *view)
+{
+    struct session *s = p->session;
+    size_t strange = session_strange(s);
+    AUTO_FREE char *report = NULL;
+    char summary[400];
+
+    if (strange == 0 || view->record)
+        return false;
+    snprintf(summary, sizeof(summary),
+             "%zu reservation(s) carry labels of a service like this and no "
+             "record names any: the store is empty or another's; nothing new "
+             "is launched until `reeve state ignore-foreign`",
+             strange);
+    report = janitor_report(s->janitor, 10);
+    outcomes_note(s->outcomes, view, summary, report, p->n_pools);
+    return true;
+}
+
 bool matching_place(struct pass *p, struct demand_view *view)
 {
     struct attempt a = {
         .pass = p, .view = view, .is_fresh = matching_is_fresh(view)};
     bool is_placed;
 
+    if (holds_back(p, view))
+        return false;
     a.rules = placement_parse(str_or_empty(view->pod->placement), NULL);
     a.sets = xcalloc(view->demand->n_tasks, sizeof(*a.sets));
     for (size_t i = 0; i < view->demand->n_tasks; i++)

@@ -73,5 +73,7 @@ static int on_offers(void *self, struct bus_call *call, struct err *err)
 
 const struct bus_route broker_routes[] = {
     {"broker.offers", on_offers},
+    {"broker.new_framework", operator_new_framework},
+    {"broker.ignore_foreign", operator_ignore_foreign},
     {NULL, NULL},
 };

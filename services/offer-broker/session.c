@@ -369,8 +369,18 @@ static void on_named(void *self, const struct txn_result *result)
         broker_fenced(s->broker);
 }
 
+size_t session_strange(const struct session *s)
+{
+    const Reeve__Framework *framework = facts_framework(s->facts, NULL);
+
+    return framework && framework->foreign_ignored
+               ? 0
+               : janitor_strange(s->janitor);
+}
+
 static Reeve__Framework *framework_record(const struct session *s)
 {
+    const Reeve__Framework *stored = facts_framework(s->facts, NULL);
     const Reeve__ServiceSpec *spec = session_spec(s);
     Reeve__Framework *record;
 
@@ -383,6 +393,8 @@ static Reeve__Framework *framework_record(const struct session *s)
     record->master = xstrdup(s->master_text);
     record->master_id = xstrdup(s->master_id);
     PB_SET(record, registered_wall_ms, clock_wall_ms());
+    if (stored && stored->foreign_ignored)
+        PB_SET(record, foreign_ignored, true);
     return record;
 }
 

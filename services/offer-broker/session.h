@@ -91,6 +91,9 @@ void session_broken(struct session *session, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* ZooKeeper names another master. */
 void session_follow(struct session *session, const char *url);
+/* Are new pods held back, because reservations are shown that look like ours
+ * while no record names any?  How many; 0: no. */
+size_t session_strange(const struct session *session);
 /* The role that offers come for. NULL before the target is known. */
 const char *session_role(const struct session *session);
 const Reeve__ServiceSpec *session_spec(const struct session *session);

@@ -131,6 +131,12 @@ int64_t session_silence_ms(double heartbeat_interval_s)
     return llround(interval * 5000);
 }
 
+bool session_error_is_removal(const char *message)
+{
+    return message && (str_starts(message, "Framework has been removed") ||
+                       str_starts(message, "Completed framework attempted"));
+}
+
 enum session_error session_classify_error(const char *message)
 {
     static const struct {

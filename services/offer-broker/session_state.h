@@ -61,6 +61,8 @@ enum session_error {
     SESSION_ERROR_FATAL, /* identity refused: the operator must act */
     SESSION_ERROR_RETRY, /* configuration or policy: may change */
 };
+/* Does the message say that the master ended the framework and its tasks? */
+bool session_error_is_removal(const char *message);
 enum session_error session_classify_error(const char *message);
 
 #endif

@@ -319,3 +319,30 @@ Test(janitor, frees_only_what_a_record_gave_up)
     janitor_destroy(&janitor);
     facts_destroy(&facts);
 }
+
+Test(janitor, a_store_without_records_is_strange)
+{
+    struct facts *facts = facts_of_one_pod(), *empty = facts_new("svc");
+    struct janitor *janitor = janitor_new();
+    struct resources *pool = resources_new();
+    Mesos__V1__Resource *all[] = {reserved("cpus", "wanted", "f1"),
+                                  reserved("disk", "foreign", "f2")};
+
+    janitor_learn(janitor, empty, "f1");
+    cr_expect_eq(janitor_strange(janitor), 0);
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        resources_add(pool, all[i]);
+    janitor_inspect(janitor, "S0", pool);
+    cr_expect_eq(janitor_strange(janitor), 2);
+    cr_expect_eq(janitor_quarantined(janitor), 1);
+    janitor_learn(janitor, facts, "f1");
+    janitor_inspect(janitor, "S0", pool);
+    cr_expect_eq(janitor_strange(janitor), 0, "a record names some");
+    cr_expect_eq(janitor_quarantined(janitor), 0);
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        resource_free(&all[i]);
+    resources_destroy(&pool);
+    janitor_destroy(&janitor);
+    facts_destroy(&empty);
+    facts_destroy(&facts);
+}

@@ -139,3 +139,14 @@ Test(session_state, errors)
         cr_expect_eq(session_classify_error(errors[i].message),
                      errors[i].meaning, "%s", str_or_empty(errors[i].message));
 }
+
+Test(session_state, only_a_removal_frees_the_framework_id)
+{
+    cr_expect(session_error_is_removal("Framework has been removed"));
+    cr_expect(session_error_is_removal(
+        "Completed framework attempted to re-register"));
+    cr_expect_not(session_error_is_removal(
+        "Changing framework's principal is not allowed."));
+    cr_expect_not(session_error_is_removal(""));
+    cr_expect_not(session_error_is_removal(NULL));
+}
