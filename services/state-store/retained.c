@@ -60,10 +60,16 @@ struct record *retained_at(const struct retained *r, uint64_t revision)
     return get(r, (size_t)(revision - oldest - 1));
 }
 
-void retained_free(struct retained *r)
+void retained_clear(struct retained *r, uint64_t revision)
 {
     while (r->n)
         drop_oldest(r);
+    r->revision = revision;
+}
+
+void retained_free(struct retained *r)
+{
+    retained_clear(r, 0);
     free(r->ring);
     memset(r, 0, sizeof *r);
 }

@@ -27,6 +27,8 @@ void retained_push(struct retained *retained, struct record *record);
 uint64_t retained_oldest(const struct retained *retained);
 /* Borrowed; NULL when that revision is not held. */
 struct record *retained_at(const struct retained *retained, uint64_t revision);
+/* Forgets all; the next one pushed is of the revision after this. */
+void retained_clear(struct retained *retained, uint64_t revision);
 void retained_free(struct retained *retained);
 
 #endif

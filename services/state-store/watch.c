@@ -86,7 +86,8 @@ void store_publish(struct store *s, struct record *record)
                   "changed keys published");
 }
 
-/* What replay read last is kept as if it had been published just now. */
+/* What replay read last is kept as if it had been published just now, unless
+ * the table has come from elsewhere since. */
 void store_retain_found(struct store *s)
 {
     const struct record_queue *tail = &s->found.tail;
@@ -102,7 +103,8 @@ void store_retain_found(struct store *s)
          seq++)
         if (record->type == RECORD_TXN)
             retained_push(&s->retained, record);
-    ASSERT(s->retained.revision == s->visible_revision);
+    if (s->retained.revision != s->visible_revision)
+        retained_clear(&s->retained, s->visible_revision);
 }
 
 /* ---- store.events_since
