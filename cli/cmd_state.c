@@ -42,8 +42,7 @@ struct export_job {
     char *last_key;
 };
 
-/* ---- export
- * ------------------------------------------------------------------------- */
+/* ---- export ---- */
 
 static Reeve__SnapshotReply *ask_page(const struct export_job *x,
                                       struct err *err)
@@ -201,8 +200,7 @@ int cmd_state_export(struct cli *cli)
     return EXIT_OK;
 }
 
-/* ---- import
- * ------------------------------------------------------------------------- */
+/* ---- import ---- */
 
 /* The exit code of the state-store, which says on stderr what is wrong. */
 static int run_store(const char *bin_dir, const char *run_dir, const char *file)

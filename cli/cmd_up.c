@@ -106,8 +106,7 @@ static int fail(int code, const struct err *err)
     return cli_fail(code, "%s", err->text);
 }
 
-/* ---- options
- * ------------------------------------------------------------------- */
+/* ---- options ---- */
 
 static int read_port(struct up *up)
 {
@@ -154,8 +153,7 @@ static void read_options(struct up *up)
     s->allocation_interval_ms = options_int(o, "allocation-interval-ms");
 }
 
-/* ---- what must hold
- * --------------------------------------------------------------- */
+/* ---- what must hold ---- */
 
 static int check_peers(struct up *up, struct err *err)
 {
@@ -238,8 +236,7 @@ static int save_env(const struct up *up, struct err *err)
     return fs_write_atomic(path, text, strlen(text), 0600, err);
 }
 
-/* ---- the supervisor
- * -------------------------------------------------------------------- */
+/* ---- the supervisor ---- */
 
 _Noreturn static void be_supervisor(struct up *up)
 {
@@ -284,8 +281,7 @@ static int down(const struct up *up)
     return EXIT_OK;
 }
 
-/* ---- waiting for it
- * ------------------------------------------------------------------------- */
+/* ---- waiting for it ---- */
 
 /* The last line of a process's log that it wrote for people, or else its last
  * line. */
@@ -450,8 +446,7 @@ static int wait_until_complete(struct up *up, int64_t timeout_ms)
     }
 }
 
-/* ---- what is said
- * -------------------------------------------------------------------------- */
+/* ---- what is said ---- */
 
 static void print_addresses(const struct up *up)
 {
@@ -562,8 +557,7 @@ static int start(struct up *up)
     return launch(up);
 }
 
-/* ---- a suite that runs already
- * ------------------------------------------------------------------- */
+/* ---- a suite that runs already ---- */
 
 static int check_service(const struct up *up)
 {

@@ -168,8 +168,7 @@ void cli_print_json(const json_t *json)
     puts(str_or_empty(text));
 }
 
-/* ---- help
- * ---------------------------------------------------------------------- */
+/* ---- help ---- */
 
 static void print_options(const struct service_option *own,
                           const struct service_option *common)
@@ -212,8 +211,7 @@ int cmd_help(struct cli *cli)
     return EXIT_OK;
 }
 
-/* ---- dispatch
- * -------------------------------------------------------------------- */
+/* ---- dispatch ---- */
 
 static const char *canonical(const char *first, const char *word)
 {

@@ -27,8 +27,7 @@ static void cut_newline(struct buf *out)
         out->data[--out->len] = '\0';
 }
 
-/* ---- plans
- * --------------------------------------------------------------------- */
+/* ---- plans ---- */
 
 static void add_message(struct buf *out, const json_t *step)
 {
@@ -90,8 +89,7 @@ char *output_plan_tree(const json_t *plan, const char *plan_name,
     return buf_take(&out, NULL);
 }
 
-/* ---- what changed
- * ------------------------------------------------------------------ */
+/* ---- what changed ---- */
 
 /* The element of a list with the same id, or name where there is no id. */
 static const json_t *same_in(const json_t *list, const json_t *wanted)

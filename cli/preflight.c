@@ -29,8 +29,7 @@
     "The run dir of a Reeve suite; `reeve down --purge` empties it.\n"
 #define PEER_TIMEOUT_MS 5000
 
-/* ---- run dir
- * ------------------------------------------------------------------ */
+/* ---- run dir ---- */
 
 bool preflight_is_run_dir(const char *path)
 {
@@ -168,8 +167,7 @@ int preflight_lock(const char *run_dir, int *fd, struct err *err)
     return EXIT_UNWRITABLE;
 }
 
-/* ---- programs
- * -------------------------------------------------------------------- */
+/* ---- programs ---- */
 
 static int check_program(const char *bin_dir, const char *name, struct err *err)
 {
@@ -224,8 +222,7 @@ int preflight_redis_server(char **path, struct err *err)
     return EXIT_FAILED;
 }
 
-/* ---- ports
- * ------------------------------------------------------------------------- */
+/* ---- ports ---- */
 
 static int bind_loopback(int port)
 {
@@ -272,8 +269,7 @@ int preflight_free_port(void)
     return ntohs(addr.sin_port);
 }
 
-/* ---- peers
- * ---------------------------------------------------------------------- */
+/* ---- peers ---- */
 
 static int connect_within(const struct addrinfo *ai, int timeout_ms)
 {

@@ -40,8 +40,7 @@ static int ask(const struct rollout *r, const char *service, const char *route,
     return 0;
 }
 
-/* ---- the planner
- * ------------------------------------------------------------- */
+/* ---- the planner ---- */
 
 static const Reeve__HealthCheckResult *
 find_check(const Reeve__HealthReply *health, const char *name)
@@ -71,8 +70,7 @@ static bool planner_answers(const struct rollout *r, char **refusal)
     return true;
 }
 
-/* ---- the store
- * ----------------------------------------------------------------- */
+/* ---- the store ---- */
 
 static Reeve__SnapshotReply *get(const struct rollout *r, char **keys,
                                  size_t n_keys)
@@ -130,8 +128,7 @@ static bool config_is_ours(const struct rollout *r, const char *svc,
     return config && config->spec && same_spec(config->spec, r->spec);
 }
 
-/* ---- tasks
- * ---------------------------------------------------------------------- */
+/* ---- tasks ---- */
 
 static Reeve__SnapshotReply *snapshot(const struct rollout *r,
                                       const char *prefix)
@@ -210,8 +207,7 @@ int rollout_live_tasks(const char *run_dir)
     return reply ? n : -1;
 }
 
-/* ---- the specification
- * ------------------------------------------------------------ */
+/* ---- the specification ---- */
 
 static bool is_taken(struct rollout *r)
 {

@@ -91,8 +91,7 @@ int suite_stop_stage(const char *process)
     return 0;
 }
 
-/* ---- command lines
- * ------------------------------------------------------------ */
+/* ---- command lines ---- */
 
 static void add(struct suite_command *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -182,8 +181,7 @@ void suite_command_free(struct suite_command *command)
     *command = (struct suite_command){0};
 }
 
-/* ---- suite.json
- * ------------------------------------------------------------------- */
+/* ---- suite.json ---- */
 
 char *suite_gateway_url(const struct suite *suite)
 {
@@ -290,8 +288,7 @@ struct suite *suite_decode(const char *text, size_t len, struct err *err)
     return suite;
 }
 
-/* ---- back-off
- * ---------------------------------------------------------------------- */
+/* ---- back-off ---- */
 
 int64_t suite_backoff_ms(int64_t previous_ms, int64_t alive_ms)
 {
@@ -300,8 +297,7 @@ int64_t suite_backoff_ms(int64_t previous_ms, int64_t alive_ms)
     return MIN(previous_ms * 2, (int64_t)LAST_BACKOFF_MS);
 }
 
-/* ---- environments
- * -------------------------------------------------------------------- */
+/* ---- environments ---- */
 
 char *suite_encode_env(const char *const *env)
 {

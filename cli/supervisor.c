@@ -55,8 +55,7 @@ struct supervisor {
     int down_fd; /* who asked for the end, -1: nobody */
 };
 
-/* ---- suite.json
- * ------------------------------------------------------------------ */
+/* ---- suite.json ---- */
 
 static void save(struct supervisor *s)
 {
@@ -68,8 +67,7 @@ static void save(struct supervisor *s)
         log_odd("suite_json", "error=%s", log_q(err.text));
 }
 
-/* ---- children
- * ----------------------------------------------------------------------- */
+/* ---- children ---- */
 
 static void start(void *self);
 
@@ -197,8 +195,7 @@ static void reload(struct supervisor *s)
     }
 }
 
-/* ---- control.sock
- * ---------------------------------------------------------------------- */
+/* ---- control.sock ---- */
 
 static void answer(int fd, json_t *json)
 {

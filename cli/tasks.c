@@ -32,8 +32,7 @@ struct processes {
     size_t n;
 };
 
-/* ---- /proc
- * --------------------------------------------------------------------- */
+/* ---- /proc ---- */
 
 /* Whether a file of /proc/<pid> holds the text. */
 static bool proc_has(pid_t pid, const char *file, const char *text)
@@ -93,8 +92,7 @@ static void scan(struct processes *all, const char *work_dir)
         closedir(proc);
 }
 
-/* ---- who belongs to whom
- * ----------------------------------------------------------- */
+/* ---- who belongs to whom ---- */
 
 static bool is_shim(const struct processes *all, pid_t pid)
 {

@@ -211,8 +211,7 @@ static void tell_all(struct http_client *c)
         free_client(c);
 }
 
-/* ---- curl on the loop
- * ---------------------------------------------------------- */
+/* ---- curl on the loop ---- */
 static void note_finished(struct http_client *c)
 {
     int left;
@@ -273,8 +272,7 @@ static int on_curl_timer(CURLM *multi UNUSED, long timeout_ms, void *self)
     return 0;
 }
 
-/* ---- what callers use
- * ---------------------------------------------------------- */
+/* ---- what callers use ---- */
 struct http_client *http_client_new(struct loop *loop)
 {
     struct http_client *c = xcalloc(1, sizeof(*c));

@@ -12,8 +12,7 @@
 #define DEFAULT_MAX_BODY ((size_t)64 << 20)
 enum { DEFAULT_CONNECT_MS = 5000 };
 
-/* ---- what curl tells
- * ---------------------------------------------------------- */
+/* ---- what curl tells ---- */
 /* Value of the header when line is "name: value", malloc'd; else NULL. */
 static char *header_value(const char *line, size_t len, const char *name)
 {
@@ -85,8 +84,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *self)
     return len;
 }
 
-/* ---- what curl is told
- * ---------------------------------------------------------- */
+/* ---- what curl is told ---- */
 static bool has_header(const struct http_call *call, const char *name)
 {
     size_t n = strlen(name);
@@ -194,8 +192,7 @@ void transfer_close(struct transfer *x)
     buf_free(&x->got);
 }
 
-/* ---- what came of it
- * ---------------------------------------------------------------- */
+/* ---- what came of it ---- */
 static enum err_code code_of(const struct transfer *x, CURLcode result)
 {
     if (x->is_too_long)

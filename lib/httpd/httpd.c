@@ -94,8 +94,7 @@ void exchange_wake(struct httpd_request *r)
     owe_run(r->server);
 }
 
-/* ---- one exchange
- * ------------------------------------------------------------- */
+/* ---- one exchange ---- */
 static void set_peer(struct httpd_request *r)
 {
     char host[48] = "?", port[8] = "?";
@@ -230,8 +229,7 @@ static void on_completed(void *self UNUSED,
     *slot = NULL;
 }
 
-/* ---- what handlers see
- * ---------------------------------------------------------- */
+/* ---- what handlers see ---- */
 const char *httpd_method(const struct httpd_request *request)
 {
     return request->method;
@@ -326,8 +324,7 @@ void httpd_reply_text(struct httpd_request *request, int status,
     free(text);
 }
 
-/* ---- start and stop
- * --------------------------------------------------------------- */
+/* ---- start and stop ---- */
 /* A listening socket on exactly this address. */
 static int listen_on(const char *address, int port, struct err *err)
 {

@@ -71,8 +71,7 @@ static void tell_closed(struct httpd_stream *s)
         closed(s->self);
 }
 
-/* ---- is the client still there?
- * ------------------------------------------------ */
+/* ---- is the client still there? ---- */
 static void on_poll(void *self)
 {
     struct httpd_stream *s = self;
@@ -112,8 +111,7 @@ static void watch(struct httpd_stream *s)
                 s);
 }
 
-/* ---- what MHD asks
- * ----------------------------------------------------------------- */
+/* ---- what MHD asks ---- */
 static ssize_t read_piece(struct httpd_stream *s, char *out, size_t max)
 {
     struct piece *piece = s->first;
@@ -144,8 +142,7 @@ static ssize_t on_read(void *self, uint64_t position UNUSED, char *out,
     return 0;
 }
 
-/* ---- what handlers use
- * --------------------------------------------------------------- */
+/* ---- what handlers use ---- */
 struct httpd_stream *httpd_stream_start(struct httpd_request *request,
                                         int status, const char *content_type,
                                         const char *const *headers,

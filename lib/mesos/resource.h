@@ -111,8 +111,7 @@ void resource_add(Mesos__V1__Resource *whole, const Mesos__V1__Resource *part);
 void resource_subtract(Mesos__V1__Resource *whole,
                        const Mesos__V1__Resource *part);
 
-/* ---- formats and validation
- * -------------------------------------------------- */
+/* ---- formats and validation ---- */
 /* Old format (role, reservation) to reservations[]; nothing to do is fine.
  * ERR_INVALID when the two are mixed in a way that makes no sense; unchanged.
  */

@@ -206,8 +206,7 @@ static void check_limits(struct findings *f, const Reeve__ServiceSpec *old,
     }
 }
 
-/* ---- volumes
- * ------------------------------------------------------------------------ */
+/* ---- volumes ---- */
 
 static bool has_text(char *const *texts, size_t n, const char *text)
 {

@@ -12,8 +12,7 @@
 
 #define DEFAULT_INDEX (-1)
 
-/* ---- strategies
- * ---------------------------------------------------------------- */
+/* ---- strategies ---- */
 
 static int check_plan_strategy(struct loader *l, const struct yaml_node *node,
                                char **strategy)
@@ -52,8 +51,7 @@ static int check_phase_strategy(struct loader *l, const struct yaml_node *node,
                      *strategy);
 }
 
-/* ---- steps
- * ------------------------------------------------------------------------ */
+/* ---- steps ---- */
 
 /* A phase while its steps are read. */
 struct phase {
@@ -180,8 +178,7 @@ static int read_steps(const struct phase *phase, const struct yaml_node *node)
     return node->n_entries ? check_all_there(phase, node) : 0;
 }
 
-/* ---- phases and plans
- * ------------------------------------------------------------------ */
+/* ---- phases and plans ---- */
 
 static const struct schema_key phase_keys[] = {
     {.key = "pod", .kind = SCHEMA_TEXT, .required = true},

@@ -65,8 +65,7 @@ static int read_rlimit(struct loader *l, const char *key,
     return 0;
 }
 
-/* ---- networks
- * ------------------------------------------------------------------ */
+/* ---- networks ---- */
 
 static int read_ports(struct loader *l, const struct yaml_node *node,
                       uint32_t **ports, size_t *n_ports)
@@ -145,8 +144,7 @@ static int read_network(struct loader *l, const char *key,
     return 0;
 }
 
-/* ---- secrets
- * ---------------------------------------------------------------------- */
+/* ---- secrets ---- */
 
 static const struct schema_key secret_keys[] = {
     {.key = "secret", .kind = SCHEMA_TEXT, .required = true},
@@ -189,8 +187,7 @@ static int read_secret(struct loader *l, const char *key,
     return 0;
 }
 
-/* ---- volumes of the host and of drivers
- * ---------------------------------------------- */
+/* ---- volumes of the host and of drivers ---- */
 
 static const struct schema_key host_volume_keys[] = {
     {.key = "host-path", .kind = SCHEMA_TEXT, .required = true},
@@ -274,8 +271,7 @@ static int read_external_volume(struct loader *l, const char *key,
     return 0;
 }
 
-/* ---- the pod's own keys
- * --------------------------------------------------------------- */
+/* ---- the pod's own keys ---- */
 
 static int read_sets(struct loader *l, const char *key,
                      const struct yaml_node *node, ProtobufCMessage *into)

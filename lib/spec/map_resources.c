@@ -16,8 +16,7 @@ static Reeve__ResourceSet *set_of(ProtobufCMessage *message)
     return (Reeve__ResourceSet *)(void *)message;
 }
 
-/* ---- ports
- * ---------------------------------------------------------------------- */
+/* ---- ports ---- */
 
 static const struct schema_key vip_keys[] = {
     {.key = "prefix", .kind = SCHEMA_TEXT, .field = "vip_prefix"},
@@ -120,8 +119,7 @@ static int read_ports(struct loader *l, const struct yaml_node *node,
     return check_vips(l, node, set_of(into));
 }
 
-/* ---- volumes
- * ---------------------------------------------------------------------- */
+/* ---- volumes ---- */
 
 /* One component: letters and digits first, then also '_' and '-'. */
 static bool is_volume_path(const char *path)
@@ -237,8 +235,7 @@ static int read_volumes(struct loader *l, const struct yaml_node *node,
     return schema_each(l, node, add_volume, into);
 }
 
-/* ---- limits
- * -------------------------------------------------------------------------- */
+/* ---- limits ---- */
 
 static const struct schema_key limit_keys[] = {
     {.key = "cpus", .kind = SCHEMA_TEXT, .field = "limit_cpus"},

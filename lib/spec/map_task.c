@@ -20,8 +20,7 @@ static Reeve__TaskSpec *task_of(ProtobufCMessage *message)
     return (Reeve__TaskSpec *)(void *)message;
 }
 
-/* ---- goal and environment
- * ---------------------------------------------------- */
+/* ---- goal and environment ---- */
 
 static int read_goal(struct loader *l, const struct yaml_node *node,
                      ProtobufCMessage *into)
@@ -88,8 +87,7 @@ static int read_env(struct loader *l, const struct yaml_node *node,
     return schema_each(l, node, read_env_var, into);
 }
 
-/* ---- config templates
- * ---------------------------------------------------------- */
+/* ---- config templates ---- */
 
 static const struct schema_key config_keys[] = {
     {.key = "template",
@@ -155,8 +153,7 @@ static int read_configs(struct loader *l, const struct yaml_node *node,
     return schema_each(l, node, read_config, into);
 }
 
-/* ---- checks
- * ------------------------------------------------------------------------ */
+/* ---- checks ---- */
 
 #define SECONDS(name, proto, is_required)                                      \
     {                                                                          \
@@ -204,8 +201,7 @@ static int read_readiness(struct loader *l, const struct yaml_node *node,
     return schema_object(l, node, readiness_keys, &check->base);
 }
 
-/* ---- discovery, labels, encryption
- * ---------------------------------------------------- */
+/* ---- discovery, labels, encryption ---- */
 
 static const struct schema_key discovery_keys[] = {
     {.key = "prefix", .kind = SCHEMA_TEXT},

@@ -58,8 +58,7 @@ const Reeve__TaskSpec *spec_find_task(const Reeve__PodSpec *pod,
 const Reeve__ResourceSet *spec_find_resource_set(const Reeve__PodSpec *pod,
                                                  const char *id);
 
-/* ---- names (sdk-behaviour 3.1); all return malloc'd text
- * --------------------- */
+/* ---- names (sdk-behaviour 3.1); all return malloc'd text ---- */
 /* Key part: "/a/b" gives "a__b". */
 char *spec_service_key(const char *service_name);
 char *spec_pod_instance(const char *pod_type, unsigned index); /* data-0 */

@@ -22,8 +22,7 @@ static const struct yaml_node *task_node(const struct yaml_node *root,
     return inner ? inner : node;
 }
 
-/* ---- resource sets
- * ---------------------------------------------------------------- */
+/* ---- resource sets ---- */
 
 static int check_sets(struct loader *l, const struct yaml_node *root,
                       const Reeve__PodSpec *pod)
@@ -39,8 +38,7 @@ static int check_sets(struct loader *l, const struct yaml_node *root,
     return 0;
 }
 
-/* ---- volumes of a pod
- * ----------------------------------------------------------------- */
+/* ---- volumes of a pod ---- */
 
 static int check_pod_volumes(struct loader *l, const struct yaml_node *root,
                              const Reeve__PodSpec *pod)
@@ -55,8 +53,7 @@ static int check_pod_volumes(struct loader *l, const struct yaml_node *root,
     return 0;
 }
 
-/* ---- fixed ports that no two tasks of an agent can have
- * -------------------------------- */
+/* ---- fixed ports that no two tasks of an agent can have ---- */
 
 static bool is_port_of(const Reeve__ResourceSet *set, uint32_t number)
 {
@@ -86,8 +83,7 @@ static int check_pod_ports(struct loader *l, const struct yaml_node *root,
     return 0;
 }
 
-/* ---- advertised ports
- * -------------------------------------------------------------------- */
+/* ---- advertised ports ---- */
 
 static bool is_used(const Reeve__PodSpec *pod, const char *set_id)
 {
@@ -178,8 +174,7 @@ static int check_prefixes(struct loader *l, const struct yaml_node *root,
     return 0;
 }
 
-/* ---- task names that two pods could give
- * ------------------------------------------------------ */
+/* ---- task names that two pods could give ---- */
 
 /* Whether <a>-<i>-<task> can equal <b>-<j>[-<other>]: only when b is named like
  * an instance of a, and task like an instance below it. */

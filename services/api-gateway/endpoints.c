@@ -23,8 +23,7 @@
 #define PLAN_VERB(name) REEVE__PLAN_COMMAND__VERB__##name
 #define POD_VERB(name)  REEVE__POD_COMMAND__VERB__##name
 
-/* ---- plans
- * ------------------------------------------------------------------------ */
+/* ---- plans ---- */
 
 static void get_plans(struct exchange *x)
 {
@@ -169,8 +168,7 @@ static void get_property(struct exchange *x)
     x->gateway->requests++;
 }
 
-/* ---- configurations
- * -------------------------------------------------------------------- */
+/* ---- configurations ---- */
 
 static void get_configurations(struct exchange *x)
 {
@@ -211,8 +209,7 @@ static void get_target(struct exchange *x)
     show_configuration(x, target ? str_or_empty(target->config_id) : "target");
 }
 
-/* ---- pods and endpoints
- * ------------------------------------------------------------------ */
+/* ---- pods and endpoints ---- */
 
 static void get_pods(struct exchange *x)
 {

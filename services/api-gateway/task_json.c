@@ -9,8 +9,7 @@
 #include "lib/spec/spec.h"
 #include "lib/wire/wire.h"
 
-/* ---- pods
- * ---------------------------------------------------------------------- */
+/* ---- pods ---- */
 
 static char *instance_of(const struct view_task *task)
 {
@@ -154,8 +153,7 @@ json_t *task_json_pod_info(const struct view *view, const char *pod)
     return list;
 }
 
-/* ---- single tasks, as the seed showed them
- * ---------------------------------------- */
+/* ---- single tasks, as the seed showed them ---- */
 
 json_t *task_json_info(const struct view_task *task)
 {
@@ -210,8 +208,7 @@ json_t *task_json_connection(const struct view *view,
     return json_pack("{s:s, s:s}", "dns", dns, "ports", buf_text(&ports));
 }
 
-/* ---- endpoints
- * ------------------------------------------------------------------------ */
+/* ---- endpoints ---- */
 
 struct endpoint {
     const char *name;
@@ -296,8 +293,7 @@ json_t *task_json_endpoint(const struct view *view, const char *name)
     return NULL;
 }
 
-/* ---- configurations
- * ---------------------------------------------------------------------- */
+/* ---- configurations ---- */
 
 static const char *renamed(const char *key)
 {

@@ -68,8 +68,7 @@ char *view_pick_service(const struct view_source *source, const char *wanted,
     return p.found;
 }
 
-/* ---- single records
- * ------------------------------------------------------------ */
+/* ---- single records ---- */
 
 static ProtobufCMessage *read_record(const struct view *view, const char *path,
                                      const ProtobufCMessageDescriptor *type)
@@ -104,8 +103,7 @@ Reeve__Plan *view_plan(const struct view *view, const char *name)
     return (void *)read_record(view, path, &reeve__plan__descriptor);
 }
 
-/* ---- lists
- * ------------------------------------------------------------------------ */
+/* ---- lists ---- */
 
 static void add_plan(void *arg, const struct replica_item *item)
 {
@@ -237,8 +235,7 @@ Mesos__V1__TaskStatus *view_task_status(const struct view_task *task)
     return WIRE_DECODE(mesos__v1__task_status, b->data, b->len, NULL);
 }
 
-/* ---- names
- * ------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 struct naming {
     size_t skip;

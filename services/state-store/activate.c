@@ -111,8 +111,7 @@ static void set_standby(struct store *s, const char *why)
     service_health(s->service, "store", true, "%s", s->starting_why);
 }
 
-/* ---- Redis tells what it holds
- * -------------------------------------------------- */
+/* ---- Redis tells what it holds ---- */
 
 static void refuse(struct store *s, enum recovery what)
 {

@@ -211,8 +211,7 @@ void redis_batch_end(struct redis_batch *b)
     close_requests(b);
 }
 
-/* ---- back
- * ------------------------------------------------------------------------ */
+/* ---- back ---- */
 
 /* A number and one blank; the rest, or NULL. */
 static const char *after_number(const char *text, int base, uint64_t *out)

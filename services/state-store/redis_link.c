@@ -118,8 +118,7 @@ void redis_link_ask(struct redis_link *l, struct buf *commands, size_t n,
         watch(l);
 }
 
-/* ---- connecting
- * ------------------------------------------------------------------ */
+/* ---- connecting ---- */
 
 static void be_up(struct redis_link *l)
 {
@@ -242,8 +241,7 @@ static void on_named(void *self, const char *host, int port)
     }
 }
 
-/* ---- reading and writing
- * ------------------------------------------------------------ */
+/* ---- reading and writing ---- */
 
 static void finish(struct redis_link *l)
 {

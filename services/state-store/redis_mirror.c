@@ -105,8 +105,7 @@ static void load_next(struct redis_mirror *m);
 static void send_batch(struct redis_mirror *m);
 static void on_heartbeat_done(struct redis_mirror *m, const redisReply *exec);
 
-/* ---- helpers
- * --------------------------------------------------------------------- */
+/* ---- helpers ---- */
 
 static const char *text_of(const redisReply *reply)
 {
@@ -789,8 +788,7 @@ void redis_mirror_refuse(struct redis_mirror *m)
     m->stage = REFUSED;
 }
 
-/* ---- life
- * ------------------------------------------------------------------------ */
+/* ---- life ---- */
 
 static void on_up(void *self)
 {

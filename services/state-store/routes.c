@@ -56,8 +56,7 @@ static struct err *keep_err(const struct err *err)
     return xmemdup(err, sizeof *err);
 }
 
-/* ---- store.txn
- * ---------------------------------------------------------------- */
+/* ---- store.txn ---- */
 
 static int do_txn(struct store *s, struct bus_call *call,
                   const Reeve__TxnRequest *txn, struct err *err)
@@ -95,8 +94,7 @@ static int on_txn(void *self, struct bus_call *call, struct err *err)
     return result;
 }
 
-/* ---- store.lease
- * ----------------------------------------------------------------- */
+/* ---- store.lease ---- */
 
 static int do_lease(struct store *s, struct bus_call *call,
                     const Reeve__LeaseRequest *m, struct err *err)
@@ -141,8 +139,7 @@ static int on_lease(void *self, struct bus_call *call, struct err *err)
     return result;
 }
 
-/* ---- store.get
- * ---------------------------------------------------------------- */
+/* ---- store.get ---- */
 
 static int on_get(void *self, struct bus_call *call, struct err *err)
 {
@@ -165,8 +162,7 @@ static int on_get(void *self, struct bus_call *call, struct err *err)
     return 0;
 }
 
-/* ---- store.status
- * -------------------------------------------------------------------- */
+/* ---- store.status ---- */
 
 static void fill_status(const struct store *s, Reeve__StoreStatusReply *reply)
 {

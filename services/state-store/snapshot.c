@@ -111,8 +111,7 @@ void snapshot_remove_before(const char *dir, uint64_t seq)
     }
 }
 
-/* ---- in a thread
- * --------------------------------------------------------------- */
+/* ---- in a thread ---- */
 
 struct snapshot_job {
     struct snapshot_plan plan;

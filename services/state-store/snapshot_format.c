@@ -23,8 +23,7 @@ enum block_kind {
     BLOCK_END = 5,
 };
 
-/* ---- to bytes
- * ------------------------------------------------------------------ */
+/* ---- to bytes ---- */
 
 static void add_16(struct buf *out, uint16_t v)
 {
@@ -175,8 +174,7 @@ bool snapshot_encode(struct snapshot_encoder *e, struct buf *out)
     return true;
 }
 
-/* ---- from bytes
- * ------------------------------------------------------------------ */
+/* ---- from bytes ---- */
 
 struct decoder {
     struct table *table;

@@ -37,8 +37,7 @@ void store_fail(struct store *s, int code, const char *event, const char *text)
     service_exit(s->service, code);
 }
 
-/* ---- disk
- * ---------------------------------------------------------------------- */
+/* ---- disk ---- */
 
 /* Full stays full until there is room again for the reserve, too. */
 void store_check_disk(struct store *s)
@@ -66,8 +65,7 @@ void store_check_disk(struct store *s)
                        bytes >> 20, data_dir_path(s->data_dir));
 }
 
-/* ---- start and stop
- * ---------------------------------------------------------------- */
+/* ---- start and stop ---- */
 
 static int read_options(struct store *s, struct err *err)
 {
@@ -180,8 +178,7 @@ void store_stop(void *self)
     free(s);
 }
 
-/* ---- every second
- * -------------------------------------------------------------------- */
+/* ---- every second ---- */
 
 static void update_gauges(struct store *s)
 {

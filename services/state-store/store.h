@@ -94,18 +94,15 @@ struct store *store_of(void *self); /* asserts the magic number */
 void store_fail(struct store *store, int code, const char *event,
                 const char *text);
 
-/* ---- activate.c: from the two copies to a running store
- * ------------------------ */
+/* ---- activate.c: from the two copies to a running store ---- */
 /* Decides by the log alone or starts to ask Redis. An exit code. */
 int store_open(struct store *store, struct err *err);
 
-/* ---- import.c
- * ---------------------------------------------------------------------- */
+/* ---- import.c ---- */
 /* A state file into an empty folder; then the process ends. An exit code. */
 int store_import(struct store *store, const char *path, struct err *err);
 
-/* ---- pair.c
- * ------------------------------------------------------------------------ */
+/* ---- pair.c ---- */
 int store_pair_options(struct store *store, struct err *err);
 void store_start_election(struct store *store);
 /* The lease is ours, and Redis holds what we are about to tell. */
@@ -116,8 +113,7 @@ const char *store_pair_waits(struct store *store, enum recovery what);
 void store_keep_address(struct store *store);
 char *store_pub_name(const struct store *store); /* of its socket */
 
-/* ---- visible.c
- * --------------------------------------------------------------------- */
+/* ---- visible.c ---- */
 /* A record that the table applied just now; the reference is taken over. */
 void store_log(struct store *store, struct record *record);
 /* The log has a batch. */
@@ -127,15 +123,13 @@ void store_advance(struct store *store);
 bool store_queue_is_full(const struct store *store);
 void store_drop_answers(struct store *store);
 
-/* ---- routes.c
- * ---------------------------------------------------------------------- */
+/* ---- routes.c ---- */
 /* ERR_UNAVAILABLE, ERR_FULL: why no request can be taken now. */
 int store_check_serving(const struct store *store, struct err *err);
 /* Everything the table holds now must be visible before it is sent. */
 void store_answer_later(struct store *store, struct pending_answer *answer);
 
-/* ---- watch.c
- * ----------------------------------------------------------------------- */
+/* ---- watch.c ---- */
 void store_publish(struct store *store, struct record *record);
 void store_publish_tick(struct store *store);
 /* Once the table is settled: what the log ends with can be resumed from. */
@@ -145,8 +139,7 @@ struct pending_answer *store_new_items(struct store *store,
 int store_on_snapshot(void *self, struct bus_call *call, struct err *err);
 int store_on_events_since(void *self, struct bus_call *call, struct err *err);
 
-/* ---- checkpoint.c
- * -------------------------------------------------------------------- */
+/* ---- checkpoint.c ---- */
 /* Takes a snapshot when the log is long enough; after each batch. */
 void store_checkpoint(struct store *store);
 void store_checkpoint_stop(struct store *store);

@@ -69,8 +69,7 @@ struct wal {
     int event_fd;
 };
 
-/* ---- the thread's side
- * -------------------------------------------------------- */
+/* ---- the thread's side ---- */
 
 static int write_at(int fd, const char *data, size_t len, uint64_t at)
 {
@@ -199,8 +198,7 @@ static void *run(void *self)
     return NULL;
 }
 
-/* ---- the loop's side
- * ------------------------------------------------------------ */
+/* ---- the loop's side ---- */
 
 static void add_segment(struct wal *w, struct wal_segment segment)
 {

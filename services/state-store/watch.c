@@ -26,8 +26,7 @@ enum {
     REPLY_BYTES = 4 << 20, /* one transaction may be more */
 };
 
-/* ---- publishing
- * ---------------------------------------------------------------- */
+/* ---- publishing ---- */
 
 static void fill_event(Reeve__Event *event, const struct record *record,
                        size_t i)
@@ -107,8 +106,7 @@ void store_retain_found(struct store *s)
         retained_clear(&s->retained, s->visible_revision);
 }
 
-/* ---- store.events_since
- * -------------------------------------------------------- */
+/* ---- store.events_since ---- */
 
 static size_t count_wanted(const struct record *record, const char *prefix)
 {
@@ -223,8 +221,7 @@ int store_on_events_since(void *self, struct bus_call *call, struct err *err)
     return 0;
 }
 
-/* ---- store.snapshot
- * ------------------------------------------------------------ */
+/* ---- store.snapshot ---- */
 
 struct pending_answer *store_new_items(struct store *s, struct bus_call *call)
 {

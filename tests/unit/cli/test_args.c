@@ -64,8 +64,7 @@ Test(args, split)
     }
 }
 
-/* ---- the table of commands
- * --------------------------------------------------- */
+/* ---- the table of commands ---- */
 
 Test(commands, table_is_sound)
 {

@@ -209,8 +209,7 @@ Test(supervisor, killed_it_leaves_children_that_teardown_finds, .timeout = 60)
     remove_place(&p);
 }
 
-/* ---- tasks of a devcluster
- * ------------------------------------------------------ */
+/* ---- tasks of a devcluster ---- */
 
 static pid_t run_as(char *const *argv, char *const *env)
 {
@@ -294,8 +293,7 @@ Test(tasks, a_task_without_environment_is_found_by_its_shim, .timeout = 60)
     cr_expect(clock_mono_ms() - began < 4000, "asking was enough");
 }
 
-/* ---- pid files
- * ------------------------------------------------------------------- */
+/* ---- pid files ---- */
 
 Test(child, a_pid_of_somebody_else_is_not_ours)
 {
@@ -318,8 +316,7 @@ Test(child, a_pid_of_somebody_else_is_not_ours)
     cr_expect_eq(child_alive(path), 0);
 }
 
-/* ---- run dirs
- * ----------------------------------------------------------------------- */
+/* ---- run dirs ---- */
 
 Test(preflight, run_dirs)
 {

@@ -35,8 +35,7 @@ static void wrong(struct replay *r, const char *fmt, ...)
              text);
 }
 
-/* ---- outputs of the core
- * ------------------------------------------------------ */
+/* ---- outputs of the core ---- */
 
 static void got_event(struct replay *r, uint64_t stream,
                       Mesos__V1__Scheduler__Event *event)
@@ -111,8 +110,7 @@ static void run_allocation(struct replay *r)
     replay_drain(r);
 }
 
-/* ---- ids of offers
- * --------------------------------------------------------------- */
+/* ---- ids of offers ---- */
 
 /* A recorded offer id in ours; an unknown one stays as it is. */
 static void map_offer(const struct replay *r, Mesos__V1__OfferID *id)
@@ -149,8 +147,7 @@ static char *unmap_text(const struct replay *r, const char *text)
     return out;
 }
 
-/* ---- calls
- * -------------------------------------------------------------------------- */
+/* ---- calls ---- */
 
 static const char *header(json_t *entry, const char *name)
 {

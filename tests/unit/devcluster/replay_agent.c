@@ -129,8 +129,7 @@ static struct stand_in *find_number(struct replay *r, unsigned n)
     return NULL;
 }
 
-/* ---- registration
- * -------------------------------------------------------------- */
+/* ---- registration ---- */
 
 static void configured(const struct resources *total,
                        Mesos__V1__AgentInfo *info)
@@ -317,8 +316,7 @@ void replay_agents_unlink(struct replay *r)
         r->agents[i].link = 0;
 }
 
-/* ---- what it is told
- * ---------------------------------------------------------------- */
+/* ---- what it is told ---- */
 
 static void told_run(struct stand_in *agent,
                      const Reeve__Devcluster__ToAgent__RunGroup *run)
@@ -418,8 +416,7 @@ void replay_agent_told(struct replay *r, uint64_t link,
     }
 }
 
-/* ---- what it says
- * ----------------------------------------------------------------------- */
+/* ---- what it says ---- */
 
 static struct known_task *task_of(struct stand_in *agent, const char *id)
 {
@@ -606,8 +603,7 @@ void replay_agent_speaks(struct replay *r,
     }
 }
 
-/* ---- what happens to it
- * -------------------------------------------------------------------- */
+/* ---- what happens to it ---- */
 
 /* Tasks of frameworks that do not checkpoint end with the agent. */
 static void lose_unsaved(struct stand_in *agent)

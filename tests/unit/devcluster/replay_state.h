@@ -51,8 +51,7 @@ struct replay {
 void replay_drain(struct replay *r);
 void replay_sync(struct replay *r);
 
-/* ---- replay_agent.c
- * ---------------------------------------------------------- */
+/* ---- replay_agent.c ---- */
 void replay_uuid(void *self, uint8_t out[16]);
 /* wall_base. */
 void replay_scan(struct replay *r);

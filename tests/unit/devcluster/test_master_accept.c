@@ -340,8 +340,7 @@ Test(master_accept, converted_part_comes_back_at_once_the_rest_filtered)
     mh_close(&h);
 }
 
-/* ---- launches
- * ------------------------------------------------------------------ */
+/* ---- launches ---- */
 
 #define RES(c, m, d)                                                           \
     "'resources':[" SCALAR("cpus", c, "") "," SCALAR("mem", m, "") d "]"

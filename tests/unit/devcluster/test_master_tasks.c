@@ -165,8 +165,7 @@ Test(master_tasks, operation_feedback)
     mh_close(&h);
 }
 
-/* ---- agents
- * ------------------------------------------------------------------ */
+/* ---- agents ---- */
 
 /* The agent of begin() comes back on link 9 and still runs t (state). */
 #define BACK(state)                                                            \
@@ -354,8 +353,7 @@ Test(master_tasks, task_the_agent_does_not_know_is_dropped)
     mh_close(&h);
 }
 
-/* ---- fail-over
- * ------------------------------------------------------------------- */
+/* ---- fail-over ---- */
 
 Test(master_tasks, master_restart)
 {
@@ -512,8 +510,7 @@ Test(master_tasks, update_framework)
     }
 }
 
-/* ---- operators
- * -------------------------------------------------------------------- */
+/* ---- operators ---- */
 
 #define OP_RESERVE                                                             \
     "{'type':'RESERVE_RESOURCES','reserve_resources':{'agent_id':{'value':"    \

@@ -336,8 +336,7 @@ Test(http_client, failures)
     teardown(&b);
 }
 
-/* ---- streams
- * -------------------------------------------------------------------- */
+/* ---- streams ---- */
 struct listener {
     struct bench *b;
     struct http_request *request;

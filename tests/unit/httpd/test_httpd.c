@@ -284,8 +284,7 @@ Test(httpd, destroyed_with_work_left)
     cr_expect_eq(b.closed, 0);
 }
 
-/* ---- streams
- * -------------------------------------------------------------------- */
+/* ---- streams ---- */
 static int open_stream(struct bench *b, const char *request)
 {
     int fd = dial(b);
@@ -455,8 +454,7 @@ Test(httpd, fifty_streams)
     teardown(&b);
 }
 
-/* ---- start
- * --------------------------------------------------------------------- */
+/* ---- start ---- */
 Test(httpd, port_taken)
 {
     struct bench b;

@@ -32,8 +32,7 @@ static Reeve__ServiceSpec *make(const struct options *o)
     return spec;
 }
 
-/* ---- digest
- * --------------------------------------------------------------------- */
+/* ---- digest ---- */
 
 #define PORTS(a, b) "        ports: {" a ", " b "}"
 
@@ -105,8 +104,7 @@ Test(digest, what_counts)
     }
 }
 
-/* ---- changes
- * ---------------------------------------------------------------------- */
+/* ---- changes ---- */
 
 #define ROOT(path, size)                                                       \
     "        volume: {path: " path ", type: ROOT, size: " size "}"

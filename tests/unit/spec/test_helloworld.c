@@ -31,8 +31,7 @@ static void env_free(struct env *env)
         free(env->entry[i]);
 }
 
-/* ---- defaults of config.json
- * ------------------------------------------------------ */
+/* ---- defaults of config.json ---- */
 
 static void add_default(json_t *into, const char *name, json_t *value)
 {
@@ -69,8 +68,7 @@ static const char *get(void *self, const char *name, size_t len)
     return json_string_value(json_object_get(self, key));
 }
 
-/* ---- the env block
- * ------------------------------------------------------------------ */
+/* ---- the env block ---- */
 
 /* Lines `"NAME": "value",` of the rendered block; good enough for what a
  * scheduler's environment holds. */

@@ -266,8 +266,7 @@ Test(spec, warns)
     }
 }
 
-/* ---- templates
- * ----------------------------------------------------------------- */
+/* ---- templates ---- */
 
 static int read_template(void *self, const char *path, struct buf *out,
                          struct err *err)
@@ -313,8 +312,7 @@ Test(spec, config_templates_are_embedded)
     cr_expect(strstr(err.text, "dir/empty is empty"), "%s", err.text);
 }
 
-/* ---- unsupported
- * ------------------------------------------------------------------ */
+/* ---- unsupported ---- */
 
 typedef size_t tell_fn(const Reeve__ServiceSpec *spec, char **out, size_t max);
 
@@ -367,8 +365,7 @@ Test(spec, unsupported_features_are_told)
     cr_expect_eq(spec_unsupported_by_devcluster(plain, texts, 2), 0);
 }
 
-/* ---- names
- * ------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 static void expect_taken(char *text, const char *want)
 {
