@@ -70,7 +70,8 @@ def wait_for(what, fn, timeout=30.0, every=0.05):
             last = fn()
             if last:
                 return last
-        except (OSError, ValueError, KeyError, TypeError, StopIteration,
+        except (OSError, ValueError, LookupError, TypeError, AttributeError,
+                StopIteration,
                 urllib.error.URLError) as e:
             last = e
         if time.monotonic() > end:
