@@ -283,6 +283,8 @@ static int down(const struct up *up)
 
 /* ---- waiting for it ---- */
 
+#define EMPTY_LOG "its log is empty"
+
 /* The last line of a process's log that it wrote for people, or else its last
  * line. */
 static char *last_words(const struct suite *suite, const char *process)
@@ -292,7 +294,7 @@ static char *last_words(const struct suite *suite, const char *process)
     char *line = NULL, *words = NULL, *rest;
 
     if (fs_read(path, MAX_LOG, &text, NULL) < 0 || !text.len)
-        return xstrdup("its log is empty");
+        return xstrdup(EMPTY_LOG);
     rest = text.data;
     for (char *p; (p = strsep(&rest, "\n")) != NULL;) {
         if (*p)
@@ -342,15 +344,28 @@ static bool is_supervisor_gone(const struct up *up)
            waitpid(up->suite->pid, NULL, WNOHANG) > 0;
 }
 
+/* It says nothing when somebody's `down` ended it while we were waiting. */
+static int judge_supervisor_end(const struct up *up, struct err *err)
+{
+    AUTO_FREE char *words = last_words(up->suite, "supervisor");
+
+    if (strcmp(words, EMPTY_LOG) != 0) {
+        err_set(err, ERR_IO, "the supervisor ended: %s", words);
+        return EXIT_FAILED;
+    }
+    err_set(err, ERR_CONFLICT,
+            "the suite in %s was stopped while it started: try again",
+            up->suite->run_dir);
+    return EXIT_IN_USE;
+}
+
 static int check_processes(const struct up *up, struct err *err)
 {
     struct suite *now = read_suite(up->suite->run_dir);
     int code = EXIT_OK;
 
     if (is_supervisor_gone(up)) {
-        AUTO_FREE char *words = last_words(up->suite, "supervisor");
-        err_set(err, ERR_IO, "the supervisor ended: %s", words);
-        code = EXIT_FAILED;
+        code = judge_supervisor_end(up, err);
     } else if (now && now->pid == up->suite->pid) {
         code = check_deaths(up, now, err);
     }
