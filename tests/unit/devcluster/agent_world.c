@@ -66,6 +66,14 @@ static void acknowledge(struct world *w, const Mesos__V1__TaskStatus *status)
     tell(w, message);
 }
 
+/* The last task's that was told of, and t1's. */
+static void note_pid(struct world *w, const Mesos__V1__TaskStatus *status)
+{
+    w->pid = status->container_status->executor_pid;
+    if (strcmp(status->task_id->value, "t1") == 0)
+        w->t1_pid = w->pid;
+}
+
 static void on_update(struct world *w, const Mesos__V1__TaskStatus *status)
 {
     buf_addf(&w->log, "%s %s", status->task_id->value,
@@ -84,7 +92,7 @@ static void on_update(struct world *w, const Mesos__V1__TaskStatus *status)
         buf_addf(&w->log, " http=%u", status->check_status->http->status_code);
     buf_add_char(&w->log, '\n');
     if (status->state == MESOS__V1__TASK_STATE__TASK_RUNNING)
-        w->pid = status->container_status->executor_pid;
+        note_pid(w, status);
     if (status->message) {
         free(w->message);
         w->message = xstrdup(status->message);

@@ -28,6 +28,7 @@ struct world {
     bool hold_acks;
     char *message; /* of the last terminal update */
     int64_t pid;   /* of the last RUNNING update */
+    int64_t t1_pid;
     int operations;
     size_t n_checkpointed;
     struct buf registered; /* tasks of the last Register */
