@@ -195,7 +195,11 @@ class Suite:
     def tasks(self, prefix=""):
         """{task name: {"id":…, "status":…}} from /v1/pod/status."""
         out = {}
-        for pod in self.get("/v1/pod/status").get("pods", []):
+        # Text instead of JSON: the gateway is not ready yet.
+        status = wait_for("the gateway's answer", lambda: (
+            lambda r: r if isinstance(r, dict) else None)(
+                self.get("/v1/pod/status")), 15)
+        for pod in status.get("pods", []):
             for instance in pod["instances"]:
                 for t in instance["tasks"]:
                     if t["name"].startswith(prefix):
