@@ -38,7 +38,7 @@ int fs_read(const char *path, size_t max_bytes, struct buf *out,
     return 0;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+int fs_write_all(int fd, const char *data, size_t len)
 {
     while (len > 0) {
         ssize_t n = write(fd, data, len);
@@ -70,7 +70,7 @@ int fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
         open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
     if (fd < 0)
         return err_sys(err, "%s: cannot create", tmp);
-    if (write_all(fd, data, len) < 0 || fsync(fd) < 0) {
+    if (fs_write_all(fd, data, len) < 0 || fsync(fd) < 0) {
         err_sys(err, "%s: cannot write", tmp);
         unlink(tmp);
         return -1;

@@ -13,6 +13,8 @@ struct err;
 /* Appends the whole file; ERR_FULL past max_bytes. */
 int fs_read(const char *path, size_t max_bytes, struct buf *out,
             struct err *err);
+/* All of it, over short writes and interruptions.  -1 with errno set. */
+int fs_write_all(int fd, const char *data, size_t len);
 /* Writes beside, syncs, renames, syncs the folder: old or new, never half. */
 int fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
                     struct err *err);

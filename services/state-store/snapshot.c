@@ -25,20 +25,6 @@ char *snapshot_path(const char *dir, uint64_t seq)
     return xasprintf("%s/snapshot-%020" PRIu64 ".snap", dir, seq);
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        data += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 static int write_view(int fd, const struct snapshot_plan *plan, uint64_t *bytes)
 {
     struct snapshot_encoder encoder = {
@@ -53,7 +39,7 @@ static int write_view(int fd, const struct snapshot_plan *plan, uint64_t *bytes)
     AUTO_BUF struct buf block = {0};
     *bytes = 0;
     while (snapshot_encode(&encoder, &block)) {
-        if (write_all(fd, block.data, block.len) < 0)
+        if (fs_write_all(fd, block.data, block.len) < 0)
             return -1;
         *bytes += block.len;
         buf_clear(&block);
