@@ -139,6 +139,43 @@ static bool has_dotdot(const char *path)
            str_ends(path, "/..") || strstr(path, "/../");
 }
 
+/* The folder behind a path in the executor's sandbox, when the path is, or lies
+ * in, a volume of the executor; else NULL.  malloc'd. */
+static char *in_executor_volume(const struct agent_core *core,
+                                const struct agent_task *task, const char *path)
+{
+    const Mesos__V1__ExecutorInfo *executor = task->exec->info;
+    size_t first = strcspn(path, "/");
+
+    for (size_t i = 0; i < executor->n_resources; i++) {
+        const Mesos__V1__Resource *r = executor->resources[i];
+        if (!resource_is_volume(r) || !r->disk->volume)
+            continue;
+        const char *at = r->disk->volume->container_path;
+        if (strlen(at) != first || strncmp(at, path, first) != 0)
+            continue;
+        AUTO_FREE char *folder = agent_volume_dir(core, r);
+        return xasprintf("%s%s", folder, path + first);
+    }
+    return NULL;
+}
+
+/* Makes the folder that is shared.  A volume itself is linked there, and never
+ * made: if it is lost, the task must fail.  Folders are made before links, so
+ * one below a volume is made in the volume. */
+static void add_shared_dir(Reeve__Devagent__ContainerSpec *spec,
+                           const struct agent_core *core,
+                           const struct agent_task *task, const char *path,
+                           const char *source)
+{
+    AUTO_FREE char *inside = in_executor_volume(core, task, path);
+
+    if (!inside)
+        add_dir(spec, xstrdup(source));
+    else if (strchr(path, '/'))
+        add_dir(spec, xstrdup(inside));
+}
+
 static int add_sandbox_path(Reeve__Devagent__ContainerSpec *spec,
                             const struct agent_core *core,
                             const struct agent_task *task,
@@ -172,7 +209,7 @@ static int add_sandbox_path(Reeve__Devagent__ContainerSpec *spec,
                        volume->container_path);
     AUTO_FREE char *exec_dir = agent_exec_dir(core, task->exec);
     AUTO_FREE char *source = xasprintf("%s/%s", exec_dir, from->path);
-    add_dir(spec, xstrdup(source));
+    add_shared_dir(spec, core, task, from->path, source);
     return link_into_sandbox(spec, source, volume->container_path, err);
 }
 

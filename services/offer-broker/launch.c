@@ -227,8 +227,9 @@ static void move_operations(struct launch *launch, struct match *match,
     for (size_t i = 0; i < match->n_ops; i++)
         PB_ADD(accept, operations, match->ops[i]);
     match->n_ops = 0;
-    PB_ADD(accept, operations, built->launch);
-    built->launch = NULL;
+    for (size_t i = 0; i < built->n_launches; i++)
+        PB_ADD(accept, operations, built->launches[i]);
+    built->n_launches = 0;
 }
 
 void launch_accept(struct pass *p, size_t at, const struct demand_view *view,

@@ -24,8 +24,11 @@ void built_destroy(struct built **built)
 
     if (!b)
         return;
-    message = b->launch ? &b->launch->base : NULL;
-    wire_free(&message);
+    for (size_t i = 0; i < b->n_launches; i++) {
+        message = &b->launches[i]->base;
+        wire_free(&message);
+    }
+    free(b->launches);
     for (size_t i = 0; i < b->n_tasks; i++) {
         message = &b->tasks[i]->base;
         wire_free(&message);
@@ -615,13 +618,29 @@ static Reeve__TaskRecord *record_of(const struct one_task *one,
     return record;
 }
 
+/* Takes info. */
+static Mesos__V1__Offer__Operation *
+launch_of(Mesos__V1__TaskInfo *info, const Mesos__V1__ExecutorInfo *executor)
+{
+    Mesos__V1__Offer__Operation *launch;
+    Mesos__V1__Offer__Operation__LaunchGroup *group;
+
+    PB_NEW(launch, mesos__v1__offer__operation);
+    PB_SET(launch, type, MESOS__V1__OFFER__OPERATION__TYPE__LAUNCH_GROUP);
+    PB_NEW(launch->launch_group, mesos__v1__offer__operation__launch_group);
+    group = launch->launch_group;
+    group->executor = WIRE_DUP(mesos__v1__executor_info, executor);
+    PB_NEW(group->task_group, mesos__v1__task_group_info);
+    PB_ADD(group->task_group, tasks, info);
+    return launch;
+}
+
 static void add_task(struct built *built, const struct build_in *in,
+                     const Mesos__V1__ExecutorInfo *executor,
                      const char *short_name)
 {
     struct one_task one = {.in = in,
                            .spec = spec_find_task(in->pod, short_name)};
-    Mesos__V1__Offer__Operation__LaunchGroup *group =
-        built->launch->launch_group;
     Mesos__V1__TaskInfo *info;
     char uuid[UUID_TEXT_SIZE];
 
@@ -629,8 +648,8 @@ static void add_task(struct built *built, const struct build_in *in,
     one.name = spec_task_name(in->pod->type, in->demand->pod_index, short_name);
     one.task_id = spec_task_id(in->spec->name, one.name, uuid);
     info = task_info_of(&one);
-    PB_ADD(group->task_group, tasks, info);
-    PB_ADD(built, tasks, record_of(&one, info, group->executor));
+    PB_ADD(built, tasks, record_of(&one, info, executor));
+    PB_ADD(built, launches, launch_of(info, executor));
     free(one.name);
     free(one.task_id);
 }
@@ -638,17 +657,9 @@ static void add_task(struct built *built, const struct build_in *in,
 struct built *task_build(const struct build_in *in)
 {
     struct built *built = xcalloc(1, sizeof(*built));
-    Mesos__V1__Offer__Operation__LaunchGroup *group;
+    AUTO_MESSAGE Mesos__V1__ExecutorInfo *executor = executor_of(in);
 
-    PB_NEW(built->launch, mesos__v1__offer__operation);
-    PB_SET(built->launch, type,
-           MESOS__V1__OFFER__OPERATION__TYPE__LAUNCH_GROUP);
-    PB_NEW(built->launch->launch_group,
-           mesos__v1__offer__operation__launch_group);
-    group = built->launch->launch_group;
-    group->executor = executor_of(in);
-    PB_NEW(group->task_group, mesos__v1__task_group_info);
     for (size_t i = 0; i < in->demand->n_tasks; i++)
-        add_task(built, in, in->demand->tasks[i]);
+        add_task(built, in, executor, in->demand->tasks[i]);
     return built;
 }

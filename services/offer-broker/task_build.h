@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* task_build - from spec and matched resources to LAUNCH_GROUP and records
  *
- * Pure.  One group and one default executor per demand.  Names, labels and
- * environment are those of the SDK (its command lines must go on working).
+ * Pure.  One default executor per demand and one group per task: Mesos ends a
+ * whole group when one of its tasks fails, and which tasks go together is the
+ * planner's to decide (`essential`).  Names, labels and environment are those
+ * of the SDK (its command lines must go on working).
  * Next: container_build.h.
  */
 #ifndef REEVE_OFFER_BROKER_TASK_BUILD_H
@@ -40,7 +42,8 @@ struct build_in {
 };
 
 struct built {
-    Mesos__V1__Offer__Operation *launch;
+    Mesos__V1__Offer__Operation **launches; /* one LAUNCH_GROUP per task */
+    size_t n_launches;
     Reeve__TaskRecord **tasks;
     size_t n_tasks;
 };

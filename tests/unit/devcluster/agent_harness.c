@@ -87,12 +87,18 @@ static char *tasks_json(const char *tasks)
 
 void harness_pod(struct harness *h, const char *executor, const char *tasks)
 {
+    harness_pod_with(h, executor, "", tasks);
+}
+
+void harness_pod_with(struct harness *h, const char *executor,
+                      const char *fields, const char *tasks)
+{
     AUTO_FREE char *list = tasks_json(tasks);
     AUTO_FREE char *json =
         xasprintf("{'run_group':{'framework':" FRAMEWORK ",'executor':{"
                   "'executor_id':{'value':'%s'},'type':'DEFAULT',"
-                  "'framework_id':{'value':'F1'}},'tasks':%s}}",
-                  executor, list);
+                  "'framework_id':{'value':'F1'}%s},'tasks':%s}}",
+                  executor, fields, list);
     harness_tell(h, json);
 }
 

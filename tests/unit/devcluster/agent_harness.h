@@ -43,6 +43,9 @@ void harness_tell(struct harness *h, const char *json);
 /* A pod "EXECUTOR" of framework F1 with the tasks given as JSON, each without
  * name, agent_id and resources when it does not say. */
 void harness_pod(struct harness *h, const char *executor, const char *tasks);
+/* fields: more of ExecutorInfo, with a comma in front. */
+void harness_pod_with(struct harness *h, const char *executor,
+                      const char *fields, const char *tasks);
 void harness_command(struct harness *h, const char *task);
 /* Time passes, in steps as things fall due. */
 void harness_pass(struct harness *h, int64_t ms);

@@ -131,6 +131,39 @@ Test(agent_spec, folder_shared_within_the_pod)
     harness_stop(&h);
 }
 
+/* A pod's own volume, seen by its tasks: linked, never made. */
+static const struct {
+    const char *path, *made; /* made: end of the last folder */
+} pod_volume_cases[] = {
+    {"data", "/tasks"},
+    {"data/sub", "/w/volumes/roles/r/v1/sub"},
+    {"data2", "/data2"},
+};
+
+Test(agent_spec, volume_of_the_pod_is_seen_by_its_tasks)
+{
+    for (size_t i = 0; i < ARRAY_LEN(pod_volume_cases); i++) {
+        const char *path = pod_volume_cases[i].path;
+        struct harness h;
+        AUTO_FREE char *task =
+            xasprintf(CONTAINER(SANDBOX_PATH("PARENT", "data", "%s")), path);
+        const Reeve__Devagent__ContainerSpec *spec;
+
+        harness_start(&h);
+        harness_pod_with(&h, "e1", "," VOLUME_AT("data"), task);
+        harness_pass(&h, 0);
+        spec = harness_spec(&h, "t1");
+        cr_assert_eq(spec->n_volumes, 1, "case %s", path);
+        cr_assert_eq(spec->n_links, 4, "case %s", path);
+        cr_expect_str_eq(spec->links[2]->target, "/w/volumes/roles/r/v1");
+        cr_expect(str_ends(spec->links[3]->target, path), "case %s", path);
+        cr_expect(
+            str_ends(spec->dirs[spec->n_dirs - 1], pod_volume_cases[i].made),
+            "case %s: %s", path, spec->dirs[spec->n_dirs - 1]);
+        harness_stop(&h);
+    }
+}
+
 Test(agent_spec, limits_and_uris)
 {
     struct harness h;

@@ -41,14 +41,14 @@ static void setup(struct bench *b)
 
 static void run(struct bench *b)
 {
-    const char *const sets[] = {"server-set"};
+    const char *const sets[] = {"server-set", "side-set"};
     struct resources *pool =
         resources_from(b->offer->resources, b->offer->n_resources);
     AUTO_BUF struct buf why = {0};
     struct eval_in eval = {.pod = b->pod,
                            .pod_instance = "hello-0",
                            .sets = sets,
-                           .n_sets = 1,
+                           .n_sets = b->demand->n_tasks,
                            .overhead = {100, 32, 256},
                            .framework_id = "f-0000",
                            .role = b->spec->role,
@@ -95,7 +95,7 @@ static const char *env_of(const Mesos__V1__CommandInfo *command,
 
 static const Mesos__V1__TaskInfo *task_of(const struct bench *b)
 {
-    return b->built->launch->launch_group->task_group->tasks[0];
+    return b->built->launches[0]->launch_group->task_group->tasks[0];
 }
 
 Test(task_build, group_and_executor)
@@ -106,9 +106,9 @@ Test(task_build, group_and_executor)
 
     setup(&b);
     run(&b);
-    executor = b.built->launch->launch_group->executor;
+    executor = b.built->launches[0]->launch_group->executor;
     task = task_of(&b);
-    cr_expect_null(b.built->launch->id); /* the master refuses one here */
+    cr_expect_null(b.built->launches[0]->id); /* the master refuses one here */
     cr_expect_eq(executor->type, MESOS__V1__EXECUTOR_INFO__TYPE__DEFAULT);
     cr_expect_str_eq(executor->framework_id->value, "f-0000");
     cr_expect(str_starts(executor->executor_id->value, "data-store__hello__"));
@@ -120,6 +120,28 @@ Test(task_build, group_and_executor)
     cr_expect_null(task->executor);
     cr_expect_null(task->container);
     cr_expect_null(task->kill_policy);
+    teardown(&b);
+}
+
+/* One task's end must not be another's: Mesos ends a group as a whole. */
+Test(task_build, one_group_per_task_one_executor)
+{
+    struct bench b;
+    const Mesos__V1__Offer__Operation__LaunchGroup *first, *second;
+
+    setup(&b);
+    PB_ADD(b.demand, tasks, xstrdup("side"));
+    run(&b);
+    cr_assert_eq(b.built->n_launches, 2);
+    cr_assert_eq(b.built->n_tasks, 2);
+    first = b.built->launches[0]->launch_group;
+    second = b.built->launches[1]->launch_group;
+    cr_expect_eq(first->task_group->n_tasks, 1);
+    cr_expect_eq(second->task_group->n_tasks, 1);
+    cr_expect_str_eq(second->task_group->tasks[0]->name, "hello-0-side");
+    cr_expect(wire_equal(&first->executor->base, &second->executor->base));
+    cr_expect_str_eq(b.built->tasks[1]->executor_id,
+                     first->executor->executor_id->value);
     teardown(&b);
 }
 
@@ -275,7 +297,7 @@ Test(task_build, containers)
     cr_expect_str_eq(container->mesos->image->docker->name, "redis:7");
     cr_expect_eq(container->rlimit_info->rlimits[0]->type,
                  MESOS__V1__RLIMIT_INFO__RLIMIT__TYPE__RLMT_NOFILE);
-    cr_expect_null(b.built->launch->launch_group->executor->container);
+    cr_expect_null(b.built->launches[0]->launch_group->executor->container);
     teardown(&b);
 }
 
