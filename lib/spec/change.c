@@ -151,6 +151,21 @@ static void check_user(struct findings *f, const Reeve__ServiceSpec *old,
     f->is_fatal = true;
 }
 
+/* A master does not take another principal for a framework that it knows, and
+ * operators' rights hang on it. */
+static void check_principal(struct findings *f, const Reeve__ServiceSpec *old,
+                            const Reeve__ServiceSpec *next)
+{
+    if (old && str_eq(old->name, next->name) &&
+        !str_eq(old->principal, next->principal))
+        find(f,
+             "Service principal cannot change from '%s' to '%s': the master "
+             "takes no other principal for a framework it knows. Set "
+             "scheduler.principal back to '%s'.",
+             str_or_empty(old->principal), str_or_empty(next->principal),
+             str_or_empty(old->principal));
+}
+
 static void check_region(struct findings *f, const Reeve__ServiceSpec *old,
                          const Reeve__ServiceSpec *next)
 {
@@ -291,9 +306,9 @@ size_t spec_check_change(const Reeve__ServiceSpec *old,
                          bool *is_fatal)
 {
     static check_fn *const checks[] = {
-        check_name,         check_shrink,  check_duplicates, check_networks,
-        check_pre_reserved, check_user,    check_region,     check_dns,
-        check_limits,       check_volumes, check_role};
+        check_name,         check_shrink, check_duplicates, check_networks,
+        check_pre_reserved, check_user,   check_principal,  check_region,
+        check_dns,          check_limits, check_volumes,    check_role};
     struct findings f = {.out = out, .max = max};
 
     for (size_t i = 0; i < ARRAY_LEN(checks); i++)

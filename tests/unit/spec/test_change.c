@@ -178,6 +178,14 @@ static const struct {
      "Cannot change user of deployed service from 'root' to 'me'. Revert to "
      "previous user 'root' to proceed.",
      true},
+    {"principal",
+     false,
+     {0},
+     {.head = "name: s\nscheduler: {principal: other}"},
+     "Service principal cannot change from 's-principal' to 'other': the "
+     "master takes no other principal for a framework it knows. Set "
+     "scheduler.principal back to 's-principal'.",
+     false},
     {"name",
      false,
      {0},
