@@ -275,9 +275,12 @@ static void on_kill(struct agent_core *core,
     agent_save_exec(core, task->exec, now);
 }
 
-static void on_shutdown(struct agent_core *core)
+static void on_shutdown(struct agent_core *core, bool keep_id)
 {
     agent_exec_kill_all(core);
+    agent_drain_check(core);
+    if (keep_id)
+        return;
     agent_act(core, AGENT_FORGET_ID);
     free(core->id);
     core->id = NULL;
@@ -377,6 +380,9 @@ static void dispatch(struct agent_core *core,
         agent_ops_acknowledge(core, message->acknowledge_operation);
     if (message->framework_subscribed)
         on_framework_subscribed(core, message->framework_subscribed, now);
+    if (message->drain && message->drain->config)
+        agent_drain_begin(core, message->drain->config, now);
+    agent_drain_check(core);
 }
 
 static void save_all(struct agent_core *core, struct agent_now now)
@@ -399,7 +405,7 @@ void agent_core_receive(struct agent_core *core,
     if (message->ping)
         send_pong(core);
     if (message->shutdown) {
-        on_shutdown(core);
+        on_shutdown(core, message->shutdown->keep_id);
         return;
     }
     if (core->registered)
@@ -437,6 +443,7 @@ void agent_core_tick(struct agent_core *core, struct agent_now now)
         tick_exec(core, exec, now);
     }
     agent_ops_tick(core, now);
+    agent_drain_check(core);
 }
 
 int64_t agent_core_due_ms(const struct agent_core *core)

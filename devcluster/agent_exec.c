@@ -213,26 +213,45 @@ static void add_group(struct agent_core *core, struct agent_exec *exec,
     exec->dirty = true;
 }
 
+static void drop_queued(struct agent_core *core, struct agent_exec *exec,
+                        int reason, const char *message, struct agent_now now)
+{
+    bool aware = agent_exec_can(
+        exec, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__PARTITION_AWARE);
+    struct agent_verdict verdict = {aware ? STATE(DROPPED) : STATE(LOST),
+                                    reason, message};
+    struct agent_task *task;
+    DL_FOREACH(exec->tasks, task)
+    {
+        if (task->phase == PHASE(QUEUED))
+            agent_task_end(core, task, &verdict, now);
+    }
+}
+
 /* Its predecessor of the same id is over, but not yet acknowledged. */
 static void drop_group(struct agent_core *core, struct agent_exec *exec,
                        const struct group *group, struct agent_now now)
 {
-    static const struct agent_verdict dropped = {
-        STATE(DROPPED), REASON(EXECUTOR_TERMINATED),
-        "Master wants to launch executor, but one already exists"};
-    static const struct agent_verdict lost = {
-        STATE(LOST), REASON(EXECUTOR_TERMINATED),
-        "Master wants to launch executor, but one already exists"};
-    struct agent_task *task;
     send_exited(core, exec, -1);
     add_group(core, exec, group);
-    bool aware = agent_exec_can(
-        exec, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__PARTITION_AWARE);
-    DL_FOREACH(exec->tasks, task)
-    {
-        if (task->phase == PHASE(QUEUED))
-            agent_task_end(core, task, aware ? &dropped : &lost, now);
-    }
+    drop_queued(core, exec, REASON(EXECUTOR_TERMINATED),
+                "Master wants to launch executor, but one already exists", now);
+}
+
+/* It came too late: this agent takes no more tasks. */
+static void drop_while_draining(struct agent_core *core,
+                                struct agent_exec *exec,
+                                const struct group *group, struct agent_now now)
+{
+    bool fresh = !exec;
+    if (fresh)
+        exec = new_exec(core, group);
+    add_group(core, exec, group);
+    drop_queued(core, exec, REASON(AGENT_DRAINING),
+                "Task was received while agent was already draining", now);
+    if (fresh)
+        agent_exec_destroy(core, exec, -1, now);
+    agent_save_exec(core, exec, now);
 }
 
 static bool known_already(struct agent_core *core, const struct group *group)
@@ -260,6 +279,10 @@ static void run_group(struct agent_core *core, const struct group *group,
         agent_exec_find(core, group->framework->id->value, id);
     if (exec && exec->ended) {
         drop_group(core, exec, group, now);
+        return;
+    }
+    if (core->drain) {
+        drop_while_draining(core, exec, group, now);
         return;
     }
     if (!exec)

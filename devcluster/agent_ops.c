@@ -46,6 +46,7 @@ void agent_ops_clear(struct agent_core *core)
     free_list(&core->checkpointed, &core->n_checkpointed);
     free_list(&core->removing, &core->n_removing);
     resources_destroy(&core->total);
+    MSG_FREE(core->drain);
 }
 
 /* ---- the list --------------------------------------------------------- */
@@ -91,6 +92,8 @@ int agent_core_restore_resources(
         }
         resources_add(core->total, resources->checkpointed[i]);
     }
+    if (resources->drain)
+        core->drain = MSG_DUP(resources->drain);
     refresh_checkpointed(core);
     msg_copy_resources(resources->removing, resources->n_removing,
                        &core->removing, &core->n_removing);
@@ -104,7 +107,7 @@ int agent_core_restore_resources(
     return 0;
 }
 
-static void save(struct agent_core *core)
+void agent_ops_save(struct agent_core *core)
 {
     Reeve__Devagent__AgentResources *out =
         MSG_NEW(reeve__devagent__agent_resources);
@@ -117,6 +120,8 @@ static void save(struct agent_core *core)
     {
         MSG_PUSH(out->operations, out->n_operations, MSG_DUP(op->update));
     }
+    if (core->drain)
+        out->drain = MSG_DUP(core->drain);
     agent_act(core, AGENT_SAVE_RESOURCES)->message = &out->base;
 }
 
@@ -156,7 +161,7 @@ void agent_ops_recovered(struct agent_core *core)
     if (core->n_removing == 0)
         return;
     remove_volumes(core);
-    save(core);
+    agent_ops_save(core);
 }
 
 /* ---- applying --------------------------------------------------------- */
@@ -336,10 +341,10 @@ void agent_ops_apply(struct agent_core *core,
         op->resend_at_ms = AGENT_NEVER;
         DL_APPEND(core->operations, op);
     }
-    save(core);
+    agent_ops_save(core);
     if (core->n_removing > 0) {
         remove_volumes(core);
-        save(core);
+        agent_ops_save(core);
     }
     if (op) {
         resend(core, op, now);
@@ -363,7 +368,7 @@ void agent_ops_acknowledge(
     DL_DELETE(core->operations, op);
     MSG_FREE(op->update);
     free(op);
-    save(core);
+    agent_ops_save(core);
 }
 
 void agent_ops_send_all(struct agent_core *core, struct agent_now now)

@@ -106,6 +106,7 @@ struct agent_core {
     Mesos__V1__Resource **removing; /* volumes whose data is being removed */
     size_t n_removing;
     struct agent_operation *operations;
+    Mesos__V1__DrainConfig *drain; /* NULL: not being drained */
     struct agent_queued *actions;
 };
 
@@ -234,9 +235,23 @@ int64_t agent_ops_due(const struct agent_core *core);
 /* Finishes what a crash left half removed. */
 void agent_ops_recovered(struct agent_core *core);
 void agent_ops_clear(struct agent_core *core);
+/* Saves all that AgentResources holds. */
+void agent_ops_save(struct agent_core *core);
 /* Folder of a persistent volume; malloc'd. */
 char *agent_volume_dir(const struct agent_core *core,
                        const Mesos__V1__Resource *volume);
+
+/* ---- agent_drain.c ---------------------------------------------------- */
+/* Kills all tasks; until nothing is left new ones are dropped. */
+void agent_drain_begin(struct agent_core *core,
+                       const Mesos__V1__DrainConfig *config,
+                       struct agent_now now);
+/* KILLING and KILLED say that it is because of the drain. */
+void agent_drain_mark(const struct agent_core *core,
+                      const struct agent_exec *exec,
+                      Mesos__V1__TaskStatus *status);
+/* Nothing is left: it is over. */
+void agent_drain_check(struct agent_core *core);
 
 /* ---- agent_spec.c ----------------------------------------------------- */
 char *agent_exec_dir(const struct agent_core *core,

@@ -183,6 +183,12 @@ static void remember_status(struct agent_task *task,
 void agent_status_post(struct agent_core *core, struct agent_task *task,
                        Mesos__V1__TaskStatus *status, struct agent_now now)
 {
+    /* The first terminal word is the last one. */
+    if (task_state_is_terminal((int)task->state)) {
+        MSG_FREE(status);
+        return;
+    }
+    agent_drain_mark(core, task->exec, status);
     task->state = status->state;
     task->exec->dirty = true;
     remember_status(task, status);

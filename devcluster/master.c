@@ -51,6 +51,8 @@ static void load_registry(struct master *m,
         absent->state = entry->state;
         absent->since_ns = entry->since_ns;
         absent->deactivated = entry->deactivated;
+        if (entry->drain)
+            absent->drain = MSG_DUP(entry->drain);
         HASH_ADD_KEYPTR(hh, m->absent, absent->id, strlen(absent->id), absent);
     }
 }
@@ -71,6 +73,7 @@ void absent_free(struct master *m, struct absent_agent *absent)
 {
     HASH_DEL(m->absent, absent);
     MSG_FREE(absent->info);
+    MSG_FREE(absent->drain);
     free(absent->id);
     free(absent);
 }
@@ -337,10 +340,10 @@ void reply_set(struct master_reply *reply, int status, const char *fmt, ...)
     va_end(ap);
 }
 
-static void registry_push(Reeve__Devcluster__Registry *registry,
-                          const Mesos__V1__AgentInfo *info,
-                          Reeve__Devcluster__Registry__State state,
-                          int64_t since_ns)
+static Reeve__Devcluster__Registry__Agent *
+registry_push(Reeve__Devcluster__Registry *registry,
+              const Mesos__V1__AgentInfo *info,
+              Reeve__Devcluster__Registry__State state, int64_t since_ns)
 {
     Reeve__Devcluster__Registry__Agent *entry =
         MSG_NEW(reeve__devcluster__registry__agent);
@@ -350,6 +353,16 @@ static void registry_push(Reeve__Devcluster__Registry *registry,
     if (since_ns)
         MSG_SET(entry, since_ns, since_ns);
     MSG_PUSH(registry->agents, registry->n_agents, entry);
+    return entry;
+}
+
+static void registry_put(Reeve__Devcluster__Registry__Agent *entry,
+                         bool deactivated, const Mesos__V1__DrainInfo *drain)
+{
+    if (deactivated)
+        MSG_SET(entry, deactivated, 1);
+    if (drain)
+        entry->drain = MSG_DUP(drain);
 }
 
 Reeve__Devcluster__Registry *master_registry(const struct master *m)
@@ -365,16 +378,16 @@ Reeve__Devcluster__Registry *master_registry(const struct master *m)
         /* On its way out: the other entry counts. */
         if (find_absent(m, agent->id))
             continue;
-        registry_push(registry, agent->info,
-                      REEVE__DEVCLUSTER__REGISTRY__STATE__ADMITTED, 0);
-        if (agent->deactivated)
-            MSG_SET(registry->agents[registry->n_agents - 1], deactivated, 1);
+        registry_put(registry_push(registry, agent->info,
+                                   REEVE__DEVCLUSTER__REGISTRY__STATE__ADMITTED,
+                                   0),
+                     agent->deactivated, agent->drain);
     }
     HASH_ITER(hh, m->absent, absent, next_absent)
     {
-        registry_push(registry, absent->info, absent->state, absent->since_ns);
-        if (absent->deactivated)
-            MSG_SET(registry->agents[registry->n_agents - 1], deactivated, 1);
+        registry_put(registry_push(registry, absent->info, absent->state,
+                                   absent->since_ns),
+                     absent->deactivated, absent->drain);
     }
     return registry;
 }

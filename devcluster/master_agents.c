@@ -160,6 +160,7 @@ void agent_free(struct master *m, struct magent *agent)
     resources_destroy(&agent->total);
     resources_destroy(&agent->free);
     MSG_FREE(agent->info);
+    MSG_FREE(agent->drain);
     free(agent->software);
     free(agent->id);
     free(agent->ip);
@@ -168,7 +169,7 @@ void agent_free(struct master *m, struct magent *agent)
 
 /* Registered no more, but remembered. */
 static struct absent_agent *
-agent_to_absent(struct master *m, const struct magent *agent,
+agent_to_absent(struct master *m, struct magent *agent,
                 Reeve__Devcluster__Registry__State state)
 {
     struct absent_agent *absent = xcalloc(1, sizeof *absent);
@@ -178,6 +179,7 @@ agent_to_absent(struct master *m, const struct magent *agent,
     absent->state = state;
     absent->since_ns = m->wall_us * 1000;
     absent->deactivated = agent->deactivated;
+    absent->drain = MOVE(agent->drain);
     HASH_ADD_KEYPTR(hh, m->absent, absent->id, strlen(absent->id), absent);
     return absent;
 }
@@ -276,6 +278,8 @@ static void absent_gone(struct master *m, struct absent_agent *absent)
 
     absent->state = REEVE__DEVCLUSTER__REGISTRY__STATE__GONE;
     absent->since_ns = m->wall_us * 1000;
+    absent->deactivated = false;
+    MSG_FREE(absent->drain);
     save_registry(m);
     HASH_ITER(hh, m->frameworks, fw, next_fw)
     {
@@ -287,13 +291,15 @@ static void absent_gone(struct master *m, struct absent_agent *absent)
     }
 }
 
-static void registered_gone(struct master *m, struct magent *agent)
+void agent_gone(struct master *m, struct magent *agent)
 {
     struct absent_agent *absent =
         agent_to_absent(m, agent, REEVE__DEVCLUSTER__REGISTRY__STATE__GONE);
     Reeve__Devcluster__ToAgent *msg = MSG_NEW(reeve__devcluster__to_agent);
     struct mtask *task, *next;
 
+    MSG_FREE(absent->drain);
+    absent->deactivated = false;
     m->removals++;
     save_registry(m);
     msg->shutdown = MSG_NEW(reeve__devcluster__to_agent__shutdown);
@@ -316,7 +322,7 @@ void agent_mark_gone(struct master *m, const char *id,
 
     reply_set(reply, 200, "%s", "");
     if (agent)
-        registered_gone(m, agent);
+        agent_gone(m, agent);
     else if (absent &&
              absent->state != REEVE__DEVCLUSTER__REGISTRY__STATE__GONE)
         absent_gone(m, absent);
@@ -422,6 +428,8 @@ void agents_tick(struct master *m)
     {
         if (m->now_ms >= agent->next_ping_ms)
             agent_ping(m, agent);
+        else
+            drain_check(m, agent);
     }
     HASH_ITER(hh, m->absent, absent, next_absent)
     {

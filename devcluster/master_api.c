@@ -155,46 +155,19 @@ static void mark_gone(struct master *m, const Mesos__V1__Master__Call *call,
 static void deactivate(struct master *m, const Mesos__V1__Master__Call *call,
                        struct master_reply *reply)
 {
-    const char *id = call->deactivate_agent->agent_id->value;
-    struct magent *agent = find_agent(m, id);
-    struct absent_agent *absent = find_absent(m, id);
-
-    if (!agent && !absent) {
-        reply_set(reply, 404, "Agent '%s' not found", id);
-        return;
-    }
-    if (agent)
-        agent->deactivated = true;
-    else
-        absent->deactivated = true;
-    save_registry(m);
-    if (agent)
-        agent_offers_withdraw(m, agent);
-    reply_set(reply, 200, "%s", "");
+    agent_deactivate(m, call->deactivate_agent->agent_id->value, reply);
 }
 
 static void reactivate(struct master *m, const Mesos__V1__Master__Call *call,
                        struct master_reply *reply)
 {
-    const char *id = call->reactivate_agent->agent_id->value;
-    struct magent *agent = find_agent(m, id);
-    struct absent_agent *absent = find_absent(m, id);
+    agent_reactivate(m, call->reactivate_agent->agent_id->value, reply);
+}
 
-    if (!agent && !absent) {
-        reply_set(reply, 404, "Agent '%s' not found", id);
-        return;
-    }
-    if (!(agent ? agent->deactivated : absent->deactivated)) {
-        reply_set(reply, 400, "Agent is not deactivated");
-        return;
-    }
-    if (agent)
-        agent->deactivated = false;
-    else
-        absent->deactivated = false;
-    save_registry(m);
-    m->allocate_soon = true;
-    reply_set(reply, 200, "%s", "");
+static void drain(struct master *m, const Mesos__V1__Master__Call *call,
+                  struct master_reply *reply)
+{
+    agent_drain(m, call->drain_agent, reply);
 }
 
 /* part: does the call carry what it needs? */
@@ -219,6 +192,8 @@ static const struct {
      offsetof(Mesos__V1__Master__Call, deactivate_agent), deactivate},
     {M_CALL(REACTIVATE_AGENT),
      offsetof(Mesos__V1__Master__Call, reactivate_agent), reactivate},
+    {M_CALL(DRAIN_AGENT), offsetof(Mesos__V1__Master__Call, drain_agent),
+     drain},
 };
 
 static bool run_verb(struct master *m, const Mesos__V1__Master__Call *call,

@@ -85,6 +85,11 @@ agent_message(const struct magent *agent)
     out->agent_info = MSG_DUP(agent->info);
     out->active = agent->link && !agent->deactivated;
     MSG_SET(out, deactivated, agent->deactivated);
+    if (agent->drain)
+        out->drain_info = MSG_DUP(agent->drain);
+    if (agent->drain_started_us)
+        out->estimated_drain_start_time =
+            msg_time(agent->drain_started_us * 1000);
     out->version = xstrdup(agent->software);
     out->pid = xasprintf("slave(1)@%s:%d", agent->ip, agent->info->port);
     out->registered_time = msg_time(agent->registered_us * 1000);

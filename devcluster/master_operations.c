@@ -244,4 +244,5 @@ void call_acknowledge_operation(struct master *m, struct framework *fw,
     send_agent(m, agent, msg);
     if (operation_state_is_terminal((int)op->msg->latest_status->state))
         operation_remove(m, op);
+    drain_check(m, agent);
 }

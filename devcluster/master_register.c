@@ -362,6 +362,7 @@ static struct magent *admit(struct master *m, const struct agent_link *link,
     set_info(agent, link, reg);
     if (absent) {
         agent->deactivated = absent->deactivated;
+        agent->drain = MOVE(absent->drain);
         agent->reregistered_us = m->wall_us;
         absent_free(m, absent);
     }
@@ -447,5 +448,6 @@ void agent_register(struct master *m, struct agent_link *link,
     else
         m->reregistrations++;
     send_pending_kills(m, agent);
+    drain_tell(m, agent);
     allocate(m);
 }

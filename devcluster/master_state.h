@@ -115,9 +115,11 @@ struct magent {
     int64_t registered_us, reregistered_us; /* wall; 0: never */
     int64_t next_ping_ms;
     int pings_missed;
-    bool pinged;      /* and not answered */
-    bool deactivated; /* by an operator */
-    char *software;   /* version it announced */
+    bool pinged;                 /* and not answered */
+    bool deactivated;            /* by an operator */
+    Mesos__V1__DrainInfo *drain; /* NULL: not drained; see master_drain.c */
+    int64_t drain_started_us;    /* wall; 0: not since it registered */
+    char *software;              /* version it announced */
     struct mtask *tasks;
     struct mexecutor *executors;
     struct moffer *offers;
@@ -135,6 +137,7 @@ struct absent_agent {
     int64_t since_ns;
     int64_t give_up_ms; /* recovered ones: unreachable from then on */
     bool deactivated;
+    Mesos__V1__DrainInfo *drain;
     UT_hash_handle hh;
 };
 
@@ -401,6 +404,8 @@ void agent_unreachable(struct master *m, struct magent *agent);
 /* 0, or an HTTP status with text. */
 void agent_mark_gone(struct master *m, const char *id,
                      struct master_reply *reply);
+/* So with one that is registered; frees it. */
+void agent_gone(struct master *m, struct magent *agent);
 void agents_tick(struct master *m);
 void agent_free(struct master *m, struct magent *agent);
 void agent_offers_withdraw(struct master *m, struct magent *agent);
@@ -415,6 +420,19 @@ void call_acknowledge(struct master *m, struct framework *fw,
                       const Mesos__V1__Scheduler__Call *call);
 void agent_register(struct master *m, struct agent_link *link,
                     const Reeve__Devcluster__ToMaster__Register *reg);
+
+/* ---- master_drain.c: agents kept from new tasks by operators ------------ */
+void agent_deactivate(struct master *m, const char *id,
+                      struct master_reply *reply);
+void agent_reactivate(struct master *m, const char *id,
+                      struct master_reply *reply);
+void agent_drain(struct master *m,
+                 const Mesos__V1__Master__Call__DrainAgent *call,
+                 struct master_reply *reply);
+/* An agent being drained that has nothing left: drained, or marked gone. */
+void drain_check(struct master *m, struct magent *agent);
+/* Tells a registering agent that it is drained. */
+void drain_tell(struct master *m, struct magent *agent);
 
 /* ---- offer_constraints.c ------------------------------------------------ */
 bool constraints_admit(

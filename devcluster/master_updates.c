@@ -113,4 +113,5 @@ void call_acknowledge(struct master *m, struct framework *fw,
         task_state_is_terminal((int)task->msg->status_update_state))
         task_complete(m, task);
     forward_ack(m, agent, fw, ack);
+    drain_check(m, agent);
 }

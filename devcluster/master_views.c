@@ -52,6 +52,12 @@ static json_t *agent_json(const struct magent *agent, bool full)
     view_set(out, "active", json_boolean(agent->link && !agent->deactivated));
     view_set(out, "deactivated", json_boolean(agent->deactivated));
     view_set_text(out, "version", agent->software);
+    if (agent->drain)
+        view_set(out, "drain_info",
+                 wire_to_json(&agent->drain->base, WIRE_JSON_DEFAULTS));
+    if (agent->drain_started_us)
+        view_set(out, "estimated_drain_start_time_seconds",
+                 view_seconds(agent->drain_started_us));
     for (size_t i = 0; i < view_agent_capabilities_count; i++)
         json_array_append_new(caps, json_string(view_agent_capabilities[i]));
     view_set(out, "capabilities", caps);

@@ -197,6 +197,8 @@ static void render_to_agent(struct buf *out, struct mh *h,
         buf_addf(out, "REGISTERED %s", msg->registered->agent_id->value);
     } else if (msg->shutdown) {
         buf_addf(out, "SHUTDOWN '%s'", msg->shutdown->message);
+    } else if (msg->drain) {
+        buf_add_str(out, "DRAIN");
     } else if (msg->framework_subscribed) {
         buf_add_str(out, "FRAMEWORK-SUBSCRIBED");
     } else {

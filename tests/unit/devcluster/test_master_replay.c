@@ -103,6 +103,16 @@ Test(master_replay, shrink_leak)
     run("08b-shrink-leak", 20);
 }
 
+Test(master_replay, drain)
+{
+    run("09-drain", 70);
+}
+
+Test(master_replay, drain_grace)
+{
+    run("09b-drain-grace", 60);
+}
+
 Test(master_replay, two_frameworks)
 {
     run("10-quota-two-frameworks", 15);

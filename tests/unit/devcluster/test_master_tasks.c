@@ -578,20 +578,3 @@ Test(master_tasks, operator_statuses)
         mh_close(&h);
     }
 }
-
-Test(master_tasks, deactivated_agents_are_not_offered)
-{
-    struct mh h;
-
-    begin(&h);
-    mh_operate(&h, "{'type':'DEACTIVATE_AGENT','deactivate_agent':{'agent_id':{"
-                   "'value':'M-S0'}}}");
-    MH_EXPECT(&h, "1 RESCIND M-O1\n");
-    mh_call(&h, "M-0000", "'type':'REVIVE'");
-    MH_EXPECT(&h, "");
-    mh_operate(&h, "{'type':'REACTIVATE_AGENT','reactivate_agent':{'agent_id':{"
-                   "'value':'M-S0'}}}");
-    mh_pass(&h, 200);
-    MH_EXPECT(&h, "1 OFFERS\n  M-O2 M-S0 r " REST0 " +e\n");
-    mh_close(&h);
-}
