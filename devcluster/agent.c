@@ -16,7 +16,6 @@
 #include "devcluster/agent_store.h"
 #include "devcluster/attributes.h"
 #include "devcluster/launcher.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
@@ -24,6 +23,7 @@
 #include "lib/base/log.h"
 #include "lib/loop/loop.h"
 #include "lib/mesos/resources.h"
+#include "lib/wire/pb.h"
 
 struct agent {
     struct loop *loop;
@@ -242,7 +242,7 @@ static Mesos__V1__DomainInfo *domain(const struct agent_config *config)
 {
     if (!config->region || !config->zone)
         return NULL;
-    Mesos__V1__DomainInfo *info = MSG_NEW(mesos__v1__domain_info);
+    Mesos__V1__DomainInfo *info = PB_NEW(mesos__v1__domain_info);
     return attributes_fault_domain(info, config->region, config->zone);
 }
 
@@ -254,9 +254,9 @@ static Mesos__V1__AgentInfo *make_info(const struct agent_config *config,
         resources_parse(str_or_empty(config->resources), err);
     if (!resources)
         return NULL;
-    AUTO_MESSAGE Mesos__V1__AgentInfo *info = MSG_NEW(mesos__v1__agent_info);
+    AUTO_MESSAGE Mesos__V1__AgentInfo *info = PB_NEW(mesos__v1__agent_info);
     info->hostname = xstrdup(str_or_empty(config->hostname));
-    MSG_SET(info, port, config->port);
+    PB_SET(info, port, config->port);
     resources_to(resources, &info->resources, &info->n_resources);
     info->domain = domain(config);
     if (attributes_parse(str_or_empty(config->attributes), &info->attributes,
@@ -381,7 +381,7 @@ static void agent_free(struct agent **agent)
     agent_core_destroy(&a->core);
     agent_store_close(&a->store);
     free(a->dir);
-    MSG_FREE(a->info);
+    PB_FREE(a->info);
     free(a);
     *agent = NULL;
 }

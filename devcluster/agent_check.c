@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 #include "devcluster/agent_state.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/id.h"
+#include "lib/wire/pb.h"
 
 #define CHECK_TYPE(name)  MESOS__V1__CHECK_INFO__TYPE__##name
 #define HEALTH_TYPE(name) MESOS__V1__HEALTH_CHECK__TYPE__##name
@@ -19,17 +19,17 @@ Mesos__V1__CheckStatusInfo *agent_check_empty(const struct agent_task *task)
     const Mesos__V1__CheckInfo *check = task->info->check;
     if (!check)
         return NULL;
-    Mesos__V1__CheckStatusInfo *status = MSG_NEW(mesos__v1__check_status_info);
-    MSG_SET(status, type, check->type);
+    Mesos__V1__CheckStatusInfo *status = PB_NEW(mesos__v1__check_status_info);
+    PB_SET(status, type, check->type);
     switch ((int)check->type) {
     case CHECK_TYPE(COMMAND):
-        status->command = MSG_NEW(mesos__v1__check_status_info__command);
+        status->command = PB_NEW(mesos__v1__check_status_info__command);
         break;
     case CHECK_TYPE(HTTP):
-        status->http = MSG_NEW(mesos__v1__check_status_info__http);
+        status->http = PB_NEW(mesos__v1__check_status_info__http);
         break;
     case CHECK_TYPE(TCP):
-        status->tcp = MSG_NEW(mesos__v1__check_status_info__tcp);
+        status->tcp = PB_NEW(mesos__v1__check_status_info__tcp);
         break;
     }
     return status;
@@ -91,7 +91,7 @@ static void add_command(struct agent_core *core, const struct agent_task *task,
                         Reeve__Devagent__CheckRun *run)
 {
     char uuid[UUID_TEXT_SIZE];
-    MSG_SET(run, kind, REEVE__DEVAGENT__CHECK_RUN__KIND__COMMAND);
+    PB_SET(run, kind, REEVE__DEVAGENT__CHECK_RUN__KIND__COMMAND);
     agent_spec_check(core, task, command, run);
     if (task->exec->command_task)
         return;
@@ -105,16 +105,16 @@ static void add_command(struct agent_core *core, const struct agent_task *task,
 static void add_http(Reeve__Devagent__CheckRun *run, const char *scheme,
                      uint32_t port, const char *path)
 {
-    MSG_SET(run, kind, REEVE__DEVAGENT__CHECK_RUN__KIND__HTTP);
-    MSG_SET(run, port, port);
+    PB_SET(run, kind, REEVE__DEVAGENT__CHECK_RUN__KIND__HTTP);
+    PB_SET(run, port, port);
     run->url = xasprintf("%s://127.0.0.1:%u%s", scheme ? scheme : "http", port,
                          path ? path : "/");
 }
 
 static void add_tcp(Reeve__Devagent__CheckRun *run, uint32_t port)
 {
-    MSG_SET(run, kind, REEVE__DEVAGENT__CHECK_RUN__KIND__TCP);
-    MSG_SET(run, port, port);
+    PB_SET(run, kind, REEVE__DEVAGENT__CHECK_RUN__KIND__TCP);
+    PB_SET(run, port, port);
 }
 
 /* A timeout of centuries is none, as is one of 0. */
@@ -128,8 +128,8 @@ static bool add_health(struct agent_core *core, const struct agent_task *task,
                        Reeve__Devagent__CheckRun *run)
 {
     const Mesos__V1__HealthCheck *health = task->info->health_check;
-    MSG_SET(run, timeout_ms, timeout_ms(health->timeout_seconds));
-    MSG_SET(run, health, 1);
+    PB_SET(run, timeout_ms, timeout_ms(health->timeout_seconds));
+    PB_SET(run, health, 1);
     if (health->type == HEALTH_TYPE(COMMAND) && health->command)
         add_command(core, task, health->command, run);
     else if (health->type == HEALTH_TYPE(HTTP) && health->http)
@@ -146,8 +146,8 @@ static bool add_check(struct agent_core *core, const struct agent_task *task,
                       Reeve__Devagent__CheckRun *run)
 {
     const Mesos__V1__CheckInfo *check = task->info->check;
-    MSG_SET(run, timeout_ms, timeout_ms(check->timeout_seconds));
-    MSG_SET(run, health, 0);
+    PB_SET(run, timeout_ms, timeout_ms(check->timeout_seconds));
+    PB_SET(run, health, 0);
     if (check->type == CHECK_TYPE(COMMAND) && check->command)
         add_command(core, task, check->command->command, run);
     else if (check->type == CHECK_TYPE(HTTP) && check->http)
@@ -164,14 +164,14 @@ static void tick_one(struct agent_core *core, struct agent_task *task,
 {
     if (checker->running || checker->next_at_ms > now_ms)
         return;
-    Reeve__Devagent__CheckRun *run = MSG_NEW(reeve__devagent__check_run);
+    Reeve__Devagent__CheckRun *run = PB_NEW(reeve__devagent__check_run);
     run->container_id = xstrdup(task->container);
     checker->next_at_ms = AGENT_NEVER;
     if (checker == &task->health ? !add_health(core, task, run)
                                  : !add_check(core, task, run)) {
         /* The master lets none such through. */
         agent_odd(core, "event=check_not_valid task=%s", task->id);
-        MSG_FREE(run);
+        PB_FREE(run);
         return;
     }
     checker->running = true;
@@ -204,11 +204,11 @@ static void post_result(struct agent_core *core, struct agent_task *task,
     }
     Mesos__V1__TaskStatus *status =
         agent_status_new(core, task, STATE(RUNNING), now);
-    MSG_SET(status, reason, reason);
+    PB_SET(status, reason, reason);
     if (task->has_healthy)
-        MSG_SET(status, healthy, task->healthy);
+        PB_SET(status, healthy, task->healthy);
     if (task->check_status) {
-        MSG_FREE(status->check_status);
+        PB_FREE(status->check_status);
         status->check_status =
             WIRE_DUP(mesos__v1__check_status_info, task->check_status);
     }
@@ -280,11 +280,11 @@ result_status(const struct agent_task *task,
     if (result->timed_out)
         return status;
     if (status->command)
-        MSG_SET(status->command, exit_code, result->value);
+        PB_SET(status->command, exit_code, result->value);
     if (status->http)
-        MSG_SET(status->http, status_code, (uint32_t)result->value);
+        PB_SET(status->http, status_code, (uint32_t)result->value);
     if (status->tcp)
-        MSG_SET(status->tcp, succeeded, result->value == 1);
+        PB_SET(status->tcp, succeeded, result->value == 1);
     return status;
 }
 

@@ -10,11 +10,11 @@
 #include <utlist.h>
 
 #include "devcluster/agent_state.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/id.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/resources.h"
 #include "lib/mesos/states.h"
 
@@ -70,7 +70,7 @@ void agent_core_destroy(struct agent_core **core)
     destroy_execs(&c->execs);
     destroy_execs(&c->completed);
     agent_ops_clear(c);
-    MSG_FREE(c->config.info);
+    PB_FREE(c->config.info);
     free((char *)(uintptr_t)c->config.work_dir);
     free((char *)(uintptr_t)c->config.ip);
     free(c->id);
@@ -142,8 +142,7 @@ static void add_framework(Reeve__Devcluster__ToMaster__Register *out,
         if (str_eq(out->frameworks[i]->id->value, framework->id->value))
             return;
     }
-    MSG_PUSH(out->frameworks, out->n_frameworks,
-             WIRE_DUP(mesos__v1__framework_info, framework));
+    PB_ADD(out, frameworks, WIRE_DUP(mesos__v1__framework_info, framework));
 }
 
 static void add_task(Reeve__Devcluster__ToMaster__Register *out,
@@ -153,12 +152,12 @@ static void add_task(Reeve__Devcluster__ToMaster__Register *out,
     if (task->phase == PHASE(ENDED) && task->n_pending == 0)
         return;
     Reeve__Devcluster__ToMaster__Task *item =
-        MSG_NEW(reeve__devcluster__to_master__task);
+        PB_NEW(reeve__devcluster__to_master__task);
     item->task = agent_task_view(core, task);
     if (task->n_pending > 0)
-        MSG_SET_BYTES(item, pending_uuid, task->pending[0]->uuid.data,
-                      task->pending[0]->uuid.len);
-    MSG_PUSH(out->tasks, out->n_tasks, item);
+        PB_BYTES(item, pending_uuid, task->pending[0]->uuid.data,
+                 task->pending[0]->uuid.len);
+    PB_ADD(out, tasks, item);
 }
 
 static void add_exec(Reeve__Devcluster__ToMaster__Register *out,
@@ -176,34 +175,33 @@ static void add_exec(Reeve__Devcluster__ToMaster__Register *out,
     if (exec->ended || exec->command_task)
         return;
     Reeve__Devcluster__ToMaster__Executor *item =
-        MSG_NEW(reeve__devcluster__to_master__executor);
-    item->framework_id = msg_framework_id(exec->framework_id);
+        PB_NEW(reeve__devcluster__to_master__executor);
+    item->framework_id = pb_framework_id(exec->framework_id);
     item->info = WIRE_DUP(mesos__v1__executor_info, exec->info);
-    MSG_PUSH(out->executors, out->n_executors, item);
+    PB_ADD(out, executors, item);
 }
 
 static void send_register(struct agent_core *core, struct agent_now now)
 {
-    Reeve__Devcluster__ToMaster *message =
-        MSG_NEW(reeve__devcluster__to_master);
+    Reeve__Devcluster__ToMaster *message = PB_NEW(reeve__devcluster__to_master);
     Reeve__Devcluster__ToMaster__Register *out =
-        MSG_NEW(reeve__devcluster__to_master__register);
+        PB_NEW(reeve__devcluster__to_master__register);
     const struct agent_exec *exec;
     const struct agent_operation *op;
     message->register_ = out;
     out->agent = WIRE_DUP(mesos__v1__agent_info, core->config.info);
     out->version = xstrdup(AGENT_VERSION);
     if (core->id)
-        out->agent->id = msg_agent_id(core->id);
-    msg_copy_resources(core->checkpointed, core->n_checkpointed,
-                       &out->checkpointed, &out->n_checkpointed);
+        out->agent->id = pb_agent_id(core->id);
+    pb_copy_resources(core->checkpointed, core->n_checkpointed,
+                      &out->checkpointed, &out->n_checkpointed);
     DL_FOREACH(core->execs, exec)
     {
         add_exec(out, core, exec);
     }
     DL_FOREACH(core->operations, op)
     {
-        MSG_PUSH(out->operations, out->n_operations, MSG_DUP(op->update));
+        PB_ADD(out, operations, PB_DUP(op->update));
     }
     agent_send(core, message);
     core->register_at_ms =
@@ -255,9 +253,8 @@ static void on_registered(struct agent_core *core, const char *id,
 
 static void send_pong(struct agent_core *core)
 {
-    Reeve__Devcluster__ToMaster *message =
-        MSG_NEW(reeve__devcluster__to_master);
-    message->pong = MSG_NEW(reeve__devcluster__to_master__pong);
+    Reeve__Devcluster__ToMaster *message = PB_NEW(reeve__devcluster__to_master);
+    message->pong = PB_NEW(reeve__devcluster__to_master__pong);
     agent_send(core, message);
 }
 
@@ -290,8 +287,8 @@ void agent_core_unregister(struct agent_core *core, struct agent_now now UNUSED)
 {
     if (core->registered) {
         Reeve__Devcluster__ToMaster *message =
-            MSG_NEW(reeve__devcluster__to_master);
-        message->unregister = MSG_NEW(reeve__devcluster__to_master__unregister);
+            PB_NEW(reeve__devcluster__to_master);
+        message->unregister = PB_NEW(reeve__devcluster__to_master__unregister);
         agent_send(core, message);
     }
     agent_exec_kill_all(core);

@@ -7,8 +7,8 @@
 #include <utlist.h>
 
 #include "devcluster/agent_state.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
+#include "lib/wire/pb.h"
 
 /* Does the operator's limit replace the task's own kill policy? */
 static bool is_shorter(const Mesos__V1__DurationInfo *limit,
@@ -46,8 +46,8 @@ void agent_drain_begin(struct agent_core *core,
 
     if (!core->execs && !core->operations)
         return;
-    MSG_FREE(core->drain);
-    core->drain = MSG_DUP(config);
+    PB_FREE(core->drain);
+    core->drain = PB_DUP(config);
     agent_ops_save(core);
     DL_FOREACH(core->execs, exec)
     kill_all(core, exec, now);
@@ -60,7 +60,7 @@ void agent_drain_mark(const struct agent_core *core,
     if (!core->drain ||
         (status->state != STATE(KILLING) && status->state != STATE(KILLED)))
         return;
-    MSG_SET(status, reason, REASON(AGENT_DRAINING));
+    PB_SET(status, reason, REASON(AGENT_DRAINING));
     if (core->drain->mark_gone &&
         agent_exec_can(
             exec, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__PARTITION_AWARE))
@@ -71,6 +71,6 @@ void agent_drain_check(struct agent_core *core)
 {
     if (!core->drain || core->execs || core->operations)
         return;
-    MSG_FREE(core->drain);
+    PB_FREE(core->drain);
     agent_ops_save(core);
 }

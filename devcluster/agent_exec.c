@@ -6,10 +6,10 @@
 #include <utlist.h>
 
 #include "devcluster/agent_state.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/base/id.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/states.h"
 
 static void drop_run(struct agent_core *core, const struct agent_exec *exec)
@@ -54,14 +54,13 @@ static void send_exited(struct agent_core *core, const struct agent_exec *exec,
      * to tell, the next registration does not list it. */
     if (exec->command_task || exec->silent || !core->registered)
         return;
-    Reeve__Devcluster__ToMaster *message =
-        MSG_NEW(reeve__devcluster__to_master);
+    Reeve__Devcluster__ToMaster *message = PB_NEW(reeve__devcluster__to_master);
     Reeve__Devcluster__ToMaster__ExitedExecutor *exited =
-        MSG_NEW(reeve__devcluster__to_master__exited_executor);
+        PB_NEW(reeve__devcluster__to_master__exited_executor);
     message->exited_executor = exited;
-    exited->framework_id = msg_framework_id(exec->framework_id);
-    exited->executor_id = msg_executor_id(exec->id);
-    MSG_SET(exited, wait_status, wait_status);
+    exited->framework_id = pb_framework_id(exec->framework_id);
+    exited->executor_id = pb_executor_id(exec->id);
+    PB_SET(exited, wait_status, wait_status);
     agent_send(core, message);
 }
 
@@ -172,9 +171,9 @@ struct group {
 /* What the agent makes up for a command task. */
 static Mesos__V1__ExecutorInfo *command_executor(const struct group *group)
 {
-    Mesos__V1__ExecutorInfo *info = MSG_NEW(mesos__v1__executor_info);
-    info->executor_id = msg_executor_id(group->tasks[0]->task_id->value);
-    info->framework_id = msg_framework_id(group->framework->id->value);
+    Mesos__V1__ExecutorInfo *info = PB_NEW(mesos__v1__executor_info);
+    info->executor_id = pb_executor_id(group->tasks[0]->task_id->value);
+    info->framework_id = pb_framework_id(group->framework->id->value);
     info->name = xasprintf("Command Executor (Task: %s)",
                            group->tasks[0]->task_id->value);
     return info;
@@ -381,7 +380,7 @@ static void silence(struct agent_exec *exec)
     DL_FOREACH(exec->tasks, task)
     {
         for (size_t i = 0; i < task->n_pending; i++)
-            MSG_FREE(task->pending[i]);
+            PB_FREE(task->pending[i]);
         task->n_pending = 0;
         task->resend_at_ms = AGENT_NEVER;
     }

@@ -10,7 +10,7 @@
 #include "devcluster/http_rules.h"
 #include "devcluster/json_view.h"
 #include "devcluster/master.h"
-#include "devcluster/msg.h"
+#include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/httpd/httpd.h"
 #include "lib/loop/loop.h"

@@ -10,9 +10,9 @@
 #include <utlist.h>
 
 #include "devcluster/agent_state.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/resources.h"
 #include "lib/mesos/states.h"
 
@@ -40,13 +40,13 @@ void agent_ops_clear(struct agent_core *core)
     DL_FOREACH_SAFE(core->operations, op, next)
     {
         DL_DELETE(core->operations, op);
-        MSG_FREE(op->update);
+        PB_FREE(op->update);
         free(op);
     }
     free_list(&core->checkpointed, &core->n_checkpointed);
     free_list(&core->removing, &core->n_removing);
     resources_destroy(&core->total);
-    MSG_FREE(core->drain);
+    PB_FREE(core->drain);
 }
 
 /* ---- the list --------------------------------------------------------- */
@@ -93,13 +93,13 @@ int agent_core_restore_resources(
         resources_add(core->total, resources->checkpointed[i]);
     }
     if (resources->drain)
-        core->drain = MSG_DUP(resources->drain);
+        core->drain = PB_DUP(resources->drain);
     refresh_checkpointed(core);
-    msg_copy_resources(resources->removing, resources->n_removing,
-                       &core->removing, &core->n_removing);
+    pb_copy_resources(resources->removing, resources->n_removing,
+                      &core->removing, &core->n_removing);
     for (size_t i = 0; i < resources->n_operations; i++) {
         struct agent_operation *op = xcalloc(1, sizeof(*op));
-        op->update = MSG_DUP(resources->operations[i]);
+        op->update = PB_DUP(resources->operations[i]);
         op->resend_at_ms = AGENT_NEVER;
         op->resend_after_ms = core->config.status_resend_ms;
         DL_APPEND(core->operations, op);
@@ -110,18 +110,18 @@ int agent_core_restore_resources(
 void agent_ops_save(struct agent_core *core)
 {
     Reeve__Devagent__AgentResources *out =
-        MSG_NEW(reeve__devagent__agent_resources);
+        PB_NEW(reeve__devagent__agent_resources);
     struct agent_operation *op;
-    msg_copy_resources(core->checkpointed, core->n_checkpointed,
-                       &out->checkpointed, &out->n_checkpointed);
-    msg_copy_resources(core->removing, core->n_removing, &out->removing,
-                       &out->n_removing);
+    pb_copy_resources(core->checkpointed, core->n_checkpointed,
+                      &out->checkpointed, &out->n_checkpointed);
+    pb_copy_resources(core->removing, core->n_removing, &out->removing,
+                      &out->n_removing);
     DL_FOREACH(core->operations, op)
     {
-        MSG_PUSH(out->operations, out->n_operations, MSG_DUP(op->update));
+        PB_ADD(out, operations, PB_DUP(op->update));
     }
     if (core->drain)
-        out->drain = MSG_DUP(core->drain);
+        out->drain = PB_DUP(core->drain);
     agent_act(core, AGENT_SAVE_RESOURCES)->message = &out->base;
 }
 
@@ -240,8 +240,8 @@ static int apply(struct agent_core *core, Mesos__V1__Offer__Operation *op,
     for (size_t i = 0; i < created.count; i++)
         agent_act(core, AGENT_MAKE_VOLUME)->text =
             agent_volume_dir(core, created.list[i]);
-    msg_copy_resources(destroyed.list, destroyed.count, &core->removing,
-                       &core->n_removing);
+    pb_copy_resources(destroyed.list, destroyed.count, &core->removing,
+                      &core->n_removing);
     return 0;
 }
 
@@ -252,15 +252,14 @@ static void send_update(struct agent_core *core,
 {
     if (!core->registered)
         return;
-    Reeve__Devcluster__ToMaster *message =
-        MSG_NEW(reeve__devcluster__to_master);
-    message->operation_update = MSG_DUP(u);
+    Reeve__Devcluster__ToMaster *message = PB_NEW(reeve__devcluster__to_master);
+    message->operation_update = PB_DUP(u);
     /* Always what holds now, also in a repetition. */
     free_list(&message->operation_update->checkpointed,
               &message->operation_update->n_checkpointed);
-    msg_copy_resources(core->checkpointed, core->n_checkpointed,
-                       &message->operation_update->checkpointed,
-                       &message->operation_update->n_checkpointed);
+    pb_copy_resources(core->checkpointed, core->n_checkpointed,
+                      &message->operation_update->checkpointed,
+                      &message->operation_update->n_checkpointed);
     agent_send(core, message);
 }
 
@@ -268,20 +267,21 @@ static Mesos__V1__OperationStatus *
 status_of(struct agent_core *core, const Mesos__V1__Offer__Operation *op,
           bool applied, const struct err *why)
 {
-    Mesos__V1__OperationStatus *status = MSG_NEW(mesos__v1__operation_status);
+    Mesos__V1__OperationStatus *status = PB_NEW(mesos__v1__operation_status);
     uint8_t uuid[16];
     status->state = applied ? MESOS__V1__OPERATION_STATE__OPERATION_FINISHED
                             : MESOS__V1__OPERATION_STATE__OPERATION_ERROR;
     if (!applied)
         status->message = xstrdup(why->text);
-    status->agent_id = msg_agent_id(str_or_empty(core->id));
+    status->agent_id = pb_agent_id(str_or_empty(core->id));
     if (!op->id)
         return status;
-    status->operation_id = MSG_NEW(mesos__v1__operation_id);
+    status->operation_id = PB_NEW(mesos__v1__operation_id);
     status->operation_id->value = xstrdup(op->id->value);
     core->config.new_uuid(core->config.self, uuid);
-    status->uuid = MSG_NEW(mesos__v1__uuid);
-    status->uuid->value = msg_bytes(uuid, sizeof(uuid));
+    status->uuid = PB_NEW(mesos__v1__uuid);
+    status->uuid->value.data = xmemdup(uuid, sizeof(uuid));
+    status->uuid->value.len = sizeof(uuid);
     return status;
 }
 
@@ -320,19 +320,19 @@ void agent_ops_apply(struct agent_core *core,
         resend(core, op, now); /* said twice; done once */
         return;
     }
-    AUTO_MESSAGE Mesos__V1__Offer__Operation *info = MSG_DUP(request->info);
+    AUTO_MESSAGE Mesos__V1__Offer__Operation *info = PB_DUP(request->info);
     bool applied = apply(core, info, &err) == 0;
     if (!applied)
         agent_odd(core, "event=operation_not_applied why=\"%s\"", err.text);
     Reeve__Devcluster__ToMaster__OperationUpdate *update =
-        MSG_NEW(reeve__devcluster__to_master__operation_update);
+        PB_NEW(reeve__devcluster__to_master__operation_update);
     update->framework_id = request->framework_id
-                               ? msg_framework_id(request->framework_id->value)
+                               ? pb_framework_id(request->framework_id->value)
                                : NULL;
-    MSG_SET_BYTES(update, operation_uuid, request->operation_uuid.data,
-                  request->operation_uuid.len);
+    PB_BYTES(update, operation_uuid, request->operation_uuid.data,
+             request->operation_uuid.len);
     update->status = status_of(core, info, applied, &err);
-    MSG_SET(update, latest_state, update->status->state);
+    PB_SET(update, latest_state, update->status->state);
     op = NULL;
     if (info->id) {
         op = xcalloc(1, sizeof(*op));
@@ -350,7 +350,7 @@ void agent_ops_apply(struct agent_core *core,
         resend(core, op, now);
     } else {
         send_update(core, update);
-        MSG_FREE(update);
+        PB_FREE(update);
     }
 }
 
@@ -366,7 +366,7 @@ void agent_ops_acknowledge(
         memcmp(uuid.data, ack->status_uuid.data, uuid.len) != 0)
         return;
     DL_DELETE(core->operations, op);
-    MSG_FREE(op->update);
+    PB_FREE(op->update);
     free(op);
     agent_ops_save(core);
 }

@@ -8,8 +8,8 @@
 #include <utlist.h>
 
 #include "devcluster/agent_state.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
+#include "lib/wire/pb.h"
 
 static int64_t to_wall(int64_t mono_ms, struct agent_now now)
 {
@@ -28,21 +28,21 @@ static void fill_task(const struct agent_task *task, struct agent_now now,
     reeve__devagent__task_run__init(out);
     out->info = task->info;
     out->container_id = task->container;
-    MSG_SET(out, group, task->group);
-    MSG_SET(out, phase, task->phase);
-    MSG_SET(out, kill, task->kill);
-    MSG_SET(out, kill_at_ms, to_wall(task->kill_at_ms, now));
-    MSG_SET(out, started_at_ms, task->started_wall_ms);
-    MSG_SET(out, out_of_time_at_ms, to_wall(task->out_of_time_at_ms, now));
-    MSG_SET(out, pid, task->pid);
+    PB_SET(out, group, task->group);
+    PB_SET(out, phase, task->phase);
+    PB_SET(out, kill, task->kill);
+    PB_SET(out, kill_at_ms, to_wall(task->kill_at_ms, now));
+    PB_SET(out, started_at_ms, task->started_wall_ms);
+    PB_SET(out, out_of_time_at_ms, to_wall(task->out_of_time_at_ms, now));
+    PB_SET(out, pid, task->pid);
     out->pending = task->pending;
     out->n_pending = task->n_pending;
     out->statuses = task->statuses;
     out->n_statuses = task->n_statuses;
     if (task->has_healthy)
-        MSG_SET(out, healthy, task->healthy);
+        PB_SET(out, healthy, task->healthy);
     out->check_status = task->check_status;
-    MSG_SET(out, state, task->state);
+    PB_SET(out, state, task->state);
 }
 
 Reeve__Devagent__ExecutorRun *agent_run_encode(const struct agent_exec *exec,
@@ -60,12 +60,12 @@ Reeve__Devagent__ExecutorRun *agent_run_encode(const struct agent_exec *exec,
     run.framework = exec->framework;
     run.executor = exec->info;
     run.container_id = exec->container;
-    MSG_SET(&run, command_task, exec->command_task);
-    MSG_SET(&run, health_killed, exec->health_killed);
-    MSG_SET(&run, destroy_at_ms, to_wall(exec->destroy_at_ms, now));
-    MSG_SET(&run, ended, exec->ended);
-    MSG_SET(&run, silent, exec->silent);
-    MSG_SET(&run, groups, exec->groups);
+    PB_SET(&run, command_task, exec->command_task);
+    PB_SET(&run, health_killed, exec->health_killed);
+    PB_SET(&run, destroy_at_ms, to_wall(exec->destroy_at_ms, now));
+    PB_SET(&run, ended, exec->ended);
+    PB_SET(&run, silent, exec->silent);
+    PB_SET(&run, groups, exec->groups);
     run.tasks = list;
     DL_FOREACH(exec->tasks, task)
     {
@@ -80,7 +80,7 @@ static void copy_statuses(Mesos__V1__TaskStatus *const *from, size_t count,
                           Mesos__V1__TaskStatus ***to, size_t *to_count)
 {
     for (size_t i = 0; i < count; i++)
-        MSG_PUSH(*to, *to_count, WIRE_DUP(mesos__v1__task_status, from[i]));
+        PB_PUSH(*to, *to_count, WIRE_DUP(mesos__v1__task_status, from[i]));
 }
 
 static bool restore_task(struct agent_exec *exec,
@@ -152,8 +152,8 @@ void agent_exec_destroy_memory(struct agent_exec **exec)
         DL_DELETE(e->tasks, task);
         agent_task_destroy(&task);
     }
-    MSG_FREE(e->framework);
-    MSG_FREE(e->info);
+    PB_FREE(e->framework);
+    PB_FREE(e->info);
     free(e->container);
     free(e);
     *exec = NULL;

@@ -9,10 +9,10 @@
 
 #include "devcluster/agent_state.h"
 #include "devcluster/fetch.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/mesos/resource.h"
+#include "lib/wire/pb.h"
 
 #define SYSTEM_PATH                                                            \
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -51,7 +51,7 @@ char *agent_task_meta_dir(const struct agent_core *core,
 
 static void add_string(char ***list, size_t *count, char *owned)
 {
-    MSG_PUSH(*list, *count, owned);
+    PB_PUSH(*list, *count, owned);
 }
 
 static void add_dir(Reeve__Devagent__ContainerSpec *spec, char *owned)
@@ -63,10 +63,10 @@ static void add_link(Reeve__Devagent__ContainerSpec *spec, char *path,
                      char *target)
 {
     Reeve__Devagent__ContainerSpec__Link *link =
-        MSG_NEW(reeve__devagent__container_spec__link);
+        PB_NEW(reeve__devagent__container_spec__link);
     link->path = path;
     link->target = target;
-    MSG_PUSH(spec->links, spec->n_links, link);
+    PB_ADD(spec, links, link);
 }
 
 static void add_sandboxes(Reeve__Devagent__ContainerSpec *spec,
@@ -283,7 +283,7 @@ static void set_env(char ***list, size_t *count, const char *name,
             return;
         }
     }
-    MSG_PUSH(*list, *count, text);
+    PB_PUSH(*list, *count, text);
 }
 
 static void env(Reeve__Devagent__ContainerSpec *spec, const char *name,
@@ -375,7 +375,7 @@ static void add_command(Reeve__Devagent__ContainerSpec *spec,
                         const struct agent_task *task)
 {
     const Mesos__V1__CommandInfo *command = task->info->command;
-    MSG_SET(spec, switch_user, core->config.switch_user);
+    PB_SET(spec, switch_user, core->config.switch_user);
     if (core->config.switch_user)
         spec->user = xstrdup(task->exec->framework->user);
     if (!command)
@@ -384,7 +384,7 @@ static void add_command(Reeve__Devagent__ContainerSpec *spec,
         free(spec->user);
         spec->user = xstrdup(command->user);
     }
-    MSG_SET(spec, shell, command->shell);
+    PB_SET(spec, shell, command->shell);
     spec->value = xstrdup(command->value);
     for (size_t i = 0; i < command->n_arguments; i++)
         add_string(&spec->arguments, &spec->n_arguments,
@@ -396,7 +396,7 @@ static int add_uris(Reeve__Devagent__ContainerSpec *spec,
                     const struct agent_task *task, struct err *err)
 {
     const Mesos__V1__CommandInfo *command = task->info->command;
-    MSG_SET(spec, fetch_timeout_ms, core->config.fetch_timeout_ms);
+    PB_SET(spec, fetch_timeout_ms, core->config.fetch_timeout_ms);
     for (size_t i = 0; command && i < command->n_uris; i++) {
         const Mesos__V1__CommandInfo__URI *uri = command->uris[i];
         AUTO_FREE char *name =
@@ -404,12 +404,12 @@ static int add_uris(Reeve__Devagent__ContainerSpec *spec,
         if (!name)
             return -1;
         Reeve__Devagent__ContainerSpec__Uri *out =
-            MSG_NEW(reeve__devagent__container_spec__uri);
+            PB_NEW(reeve__devagent__container_spec__uri);
         out->value = xstrdup(uri->value);
         out->path = xasprintf("%s/%s", spec->sandbox, name);
-        MSG_SET(out, executable, uri->executable);
-        MSG_SET(out, extract, uri->extract && !uri->executable);
-        MSG_PUSH(spec->uris, spec->n_uris, out);
+        PB_SET(out, executable, uri->executable);
+        PB_SET(out, extract, uri->extract && !uri->executable);
+        PB_ADD(spec, uris, out);
     }
     return 0;
 }
@@ -441,13 +441,13 @@ static int add_limits(Reeve__Devagent__ContainerSpec *spec,
                            "Resource limit %zu of the container is not valid",
                            i);
         Reeve__Devagent__ContainerSpec__Limit *out =
-            MSG_NEW(reeve__devagent__container_spec__limit);
-        MSG_SET(out, resource, number);
+            PB_NEW(reeve__devagent__container_spec__limit);
+        PB_SET(out, resource, number);
         if (limit->has_hard) {
-            MSG_SET(out, hard, limit->hard);
-            MSG_SET(out, soft, limit->soft);
+            PB_SET(out, hard, limit->hard);
+            PB_SET(out, soft, limit->soft);
         }
-        MSG_PUSH(spec->limits, spec->n_limits, out);
+        PB_ADD(spec, limits, out);
     }
     return 0;
 }
@@ -458,7 +458,7 @@ Reeve__Devagent__ContainerSpec *agent_spec_new(const struct agent_core *core,
 {
     AUTO_FREE char *exec_dir = agent_exec_dir(core, task->exec);
     Reeve__Devagent__ContainerSpec *spec =
-        MSG_NEW(reeve__devagent__container_spec);
+        PB_NEW(reeve__devagent__container_spec);
     spec->container_id = xstrdup(task->container);
     spec->meta_dir = agent_task_meta_dir(core, task);
     spec->sandbox = agent_task_sandbox(core, task);
@@ -468,7 +468,7 @@ Reeve__Devagent__ContainerSpec *agent_spec_new(const struct agent_core *core,
         add_environment(spec, core, task, err) < 0 ||
         add_uris(spec, core, task, err) < 0 ||
         add_limits(spec, task, err) < 0) {
-        MSG_FREE(spec);
+        PB_FREE(spec);
         return NULL;
     }
     return spec;
@@ -491,7 +491,7 @@ void agent_spec_check(const struct agent_core *core,
     }
     set_own_env(&run->environment, &run->n_environment, command->environment,
                 NULL);
-    MSG_SET(run, shell, command->shell);
+    PB_SET(run, shell, command->shell);
     run->value = xstrdup(command->value);
     for (size_t i = 0; i < command->n_arguments; i++)
         add_string(&run->arguments, &run->n_arguments,

@@ -13,9 +13,9 @@
 #include <utlist.h>
 
 #include "devcluster/agent_state.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/states.h"
 
 struct agent_task *agent_task_new(struct agent_exec *exec,
@@ -43,13 +43,13 @@ void agent_task_destroy(struct agent_task **task)
     if (!t)
         return;
     for (size_t i = 0; i < t->n_pending; i++)
-        MSG_FREE(t->pending[i]);
+        PB_FREE(t->pending[i]);
     for (size_t i = 0; i < t->n_statuses; i++)
-        MSG_FREE(t->statuses[i]);
+        PB_FREE(t->statuses[i]);
     free(t->pending);
     free(t->statuses);
-    MSG_FREE(t->check_status);
-    MSG_FREE(t->info);
+    PB_FREE(t->check_status);
+    PB_FREE(t->info);
     free(t->container);
     free(t);
     *task = NULL;
@@ -96,21 +96,21 @@ struct agent_task *agent_container_find(struct agent_core *core,
 
 static Mesos__V1__NetworkInfo *host_network(const char *ip)
 {
-    Mesos__V1__NetworkInfo *network = MSG_NEW(mesos__v1__network_info);
+    Mesos__V1__NetworkInfo *network = PB_NEW(mesos__v1__network_info);
     Mesos__V1__NetworkInfo__IPAddress *address =
-        MSG_NEW(mesos__v1__network_info__ipaddress);
+        PB_NEW(mesos__v1__network_info__ipaddress);
     address->ip_address = xstrdup(ip);
-    MSG_PUSH(network->ip_addresses, network->n_ip_addresses, address);
+    PB_ADD(network, ip_addresses, address);
     return network;
 }
 
 static Mesos__V1__ContainerID *container_id(const struct agent_task *task)
 {
-    Mesos__V1__ContainerID *id = MSG_NEW(mesos__v1__container_id);
+    Mesos__V1__ContainerID *id = PB_NEW(mesos__v1__container_id);
     id->value = xstrdup(task->container);
     if (task->exec->command_task)
         return id;
-    id->parent = MSG_NEW(mesos__v1__container_id);
+    id->parent = PB_NEW(mesos__v1__container_id);
     id->parent->value = xstrdup(task->exec->container);
     return id;
 }
@@ -121,16 +121,15 @@ static Mesos__V1__ContainerStatus *
 container_status(const struct agent_core *core, const struct agent_task *task,
                  Mesos__V1__TaskState state)
 {
-    Mesos__V1__ContainerStatus *status = MSG_NEW(mesos__v1__container_status);
+    Mesos__V1__ContainerStatus *status = PB_NEW(mesos__v1__container_status);
     status->container_id = container_id(task);
     bool known =
         task->exec->command_task ||
         (!task_state_is_terminal((int)state) && state != STATE(STARTING));
     if (!known || task->pid <= 0)
         return status;
-    MSG_PUSH(status->network_infos, status->n_network_infos,
-             host_network(core->config.ip));
-    MSG_SET(status, executor_pid, (uint32_t)task->pid);
+    PB_ADD(status, network_infos, host_network(core->config.ip));
+    PB_SET(status, executor_pid, (uint32_t)task->pid);
     return status;
 }
 
@@ -140,14 +139,14 @@ static Mesos__V1__TaskStatus *plain_status(struct agent_core *core,
                                            struct agent_now now)
 {
     uint8_t uuid[16];
-    Mesos__V1__TaskStatus *status = MSG_NEW(mesos__v1__task_status);
+    Mesos__V1__TaskStatus *status = PB_NEW(mesos__v1__task_status);
     core->config.new_uuid(core->config.self, uuid);
-    status->task_id = msg_task_id(task->id);
+    status->task_id = pb_task_id(task->id);
     status->state = state;
-    status->agent_id = msg_agent_id(str_or_empty(core->id));
-    status->executor_id = msg_executor_id(task->exec->id);
-    MSG_SET(status, timestamp, (double)now.wall_ms / 1000);
-    MSG_SET_BYTES(status, uuid, uuid, sizeof(uuid));
+    status->agent_id = pb_agent_id(str_or_empty(core->id));
+    status->executor_id = pb_executor_id(task->exec->id);
+    PB_SET(status, timestamp, (double)now.wall_ms / 1000);
+    PB_BYTES(status, uuid, uuid, sizeof(uuid));
     return status;
 }
 
@@ -157,12 +156,12 @@ Mesos__V1__TaskStatus *agent_status_new(struct agent_core *core,
                                         struct agent_now now)
 {
     Mesos__V1__TaskStatus *status = plain_status(core, task, state, now);
-    MSG_SET(status, source, MESOS__V1__TASK_STATUS__SOURCE__SOURCE_EXECUTOR);
+    PB_SET(status, source, MESOS__V1__TASK_STATUS__SOURCE__SOURCE_EXECUTOR);
     status->container_status = container_status(core, task, state);
     status->check_status = agent_check_empty(task);
     /* The executor never forgets that one of its tasks was unhealthy. */
     if (task->exec->health_killed && task_state_is_terminal((int)state))
-        MSG_SET(status, healthy, 0);
+        PB_SET(status, healthy, 0);
     return status;
 }
 
@@ -172,12 +171,12 @@ static void remember_status(struct agent_task *task,
     Mesos__V1__TaskStatus *copy = WIRE_DUP(mesos__v1__task_status, status);
     for (size_t i = 0; i < task->n_statuses; i++) {
         if (task->statuses[i]->state == status->state) {
-            MSG_FREE(task->statuses[i]);
+            PB_FREE(task->statuses[i]);
             task->statuses[i] = copy;
             return;
         }
     }
-    MSG_PUSH(task->statuses, task->n_statuses, copy);
+    PB_ADD(task, statuses, copy);
 }
 
 void agent_status_post(struct agent_core *core, struct agent_task *task,
@@ -185,7 +184,7 @@ void agent_status_post(struct agent_core *core, struct agent_task *task,
 {
     /* The first terminal word is the last one. */
     if (task_state_is_terminal((int)task->state)) {
-        MSG_FREE(status);
+        PB_FREE(status);
         return;
     }
     agent_drain_mark(core, task->exec, status);
@@ -193,10 +192,10 @@ void agent_status_post(struct agent_core *core, struct agent_task *task,
     task->exec->dirty = true;
     remember_status(task, status);
     if (task->exec->silent) {
-        MSG_FREE(status);
+        PB_FREE(status);
         return;
     }
-    MSG_PUSH(task->pending, task->n_pending, status);
+    PB_ADD(task, pending, status);
     if (task->n_pending == 1) {
         task->resend_after_ms = core->config.status_resend_ms;
         agent_task_send_first(core, task, now);
@@ -209,15 +208,14 @@ void agent_task_send_first(struct agent_core *core, struct agent_task *task,
     if (!core->registered || task->n_pending == 0)
         return;
     agent_save_exec(core, task->exec, now);
-    Reeve__Devcluster__ToMaster *message =
-        MSG_NEW(reeve__devcluster__to_master);
+    Reeve__Devcluster__ToMaster *message = PB_NEW(reeve__devcluster__to_master);
     Reeve__Devcluster__ToMaster__StatusUpdate *update =
-        MSG_NEW(reeve__devcluster__to_master__status_update);
+        PB_NEW(reeve__devcluster__to_master__status_update);
     message->status_update = update;
-    update->framework_id = msg_framework_id(task->exec->framework_id);
-    update->executor_id = msg_executor_id(task->exec->id);
+    update->framework_id = pb_framework_id(task->exec->framework_id);
+    update->executor_id = pb_executor_id(task->exec->id);
     update->status = WIRE_DUP(mesos__v1__task_status, task->pending[0]);
-    MSG_SET(update, latest_state, task->state);
+    PB_SET(update, latest_state, task->state);
     agent_send(core, message);
     task->resend_at_ms =
         agent_after(now.mono_ms, (double)task->resend_after_ms);
@@ -231,7 +229,7 @@ void agent_task_acknowledge(struct agent_core *core, struct agent_task *task,
         /* Usual after a resend: the first acknowledgement was enough. */
         return;
     }
-    MSG_FREE(task->pending[0]);
+    PB_FREE(task->pending[0]);
     task->n_pending--;
     memmove(task->pending, task->pending + 1,
             task->n_pending * sizeof(*task->pending));
@@ -281,8 +279,8 @@ void agent_task_end(struct agent_core *core, struct agent_task *task,
 {
     Mesos__V1__TaskStatus *status =
         plain_status(core, task, verdict->state, now);
-    MSG_SET(status, source, MESOS__V1__TASK_STATUS__SOURCE__SOURCE_AGENT);
-    MSG_SET(status, reason, verdict->reason);
+    PB_SET(status, source, MESOS__V1__TASK_STATUS__SOURCE__SOURCE_AGENT);
+    PB_SET(status, reason, verdict->reason);
     status->message = xstrdup(verdict->message);
     post_end(core, task, status, now);
 }
@@ -300,7 +298,7 @@ static void end_by_executor(struct agent_core *core, struct agent_task *task,
     Mesos__V1__TaskStatus *status = agent_status_new(core, task, state, now);
     status->message = xstrdup(message);
     if (task->kill == KILL(OUT_OF_TIME))
-        MSG_SET(status, reason, REASON(MAX_COMPLETION_TIME_REACHED));
+        PB_SET(status, reason, REASON(MAX_COMPLETION_TIME_REACHED));
     post_end(core, task, status, now);
     if (state != STATE(FINISHED))
         kill_siblings(core, task, now);

@@ -48,7 +48,7 @@ static struct claimants claimants_of(const struct master *m)
                 continue;
             struct claimant one = {fw, fw->roles[i].name,
                                    minimum_of(fw, fw->roles[i].name), NULL};
-            MSG_PUSH(all.list, all.count, one);
+            PB_PUSH(all.list, all.count, one);
         }
     }
     return all;
@@ -227,13 +227,12 @@ static void add_to_event(struct master *m, struct claimants *all,
             event = all->list[i].event;
     }
     if (!event) {
-        event = MSG_NEW(mesos__v1__scheduler__event);
-        MSG_SET(event, type, EVENT(OFFERS));
-        event->offers = MSG_NEW(mesos__v1__scheduler__event__offers);
+        event = PB_NEW(mesos__v1__scheduler__event);
+        PB_SET(event, type, EVENT(OFFERS));
+        event->offers = PB_NEW(mesos__v1__scheduler__event__offers);
         who->event = event;
     }
-    MSG_PUSH(event->offers->offers, event->offers->n_offers,
-             offer_message(m, offer));
+    PB_ADD(event->offers, offers, offer_message(m, offer));
 }
 
 /* One offer at most for each round; what is left may go to the next one. */

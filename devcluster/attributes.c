@@ -6,21 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/wire/pb.h"
 
 static int parse_ranges(char *text, Mesos__V1__Attribute *out, struct err *err)
 {
     char *save = NULL;
     out->type = MESOS__V1__VALUE__TYPE__RANGES;
-    out->ranges = MSG_NEW(mesos__v1__value__ranges);
+    out->ranges = PB_NEW(mesos__v1__value__ranges);
     text[strlen(text) - 1] = '\0';
     for (char *part = strtok_r(text + 1, ",", &save); part;
          part = strtok_r(NULL, ",", &save)) {
         char *dash = strchr(part, '-');
-        Mesos__V1__Value__Range *range = MSG_NEW(mesos__v1__value__range);
-        MSG_PUSH(out->ranges->range, out->ranges->n_range, range);
+        Mesos__V1__Value__Range *range = PB_NEW(mesos__v1__value__range);
+        PB_ADD(out->ranges, range, range);
         if (dash)
             *dash = '\0';
         if (!dash || !parse_u64(part, &range->begin) ||
@@ -38,12 +38,12 @@ static int parse_value(char *text, Mesos__V1__Attribute *out, struct err *err)
         return parse_ranges(text, out, err);
     if (parse_double(text, &number)) {
         out->type = MESOS__V1__VALUE__TYPE__SCALAR;
-        out->scalar = MSG_NEW(mesos__v1__value__scalar);
+        out->scalar = PB_NEW(mesos__v1__value__scalar);
         out->scalar->value = number;
         return 0;
     }
     out->type = MESOS__V1__VALUE__TYPE__TEXT;
-    out->text = MSG_NEW(mesos__v1__value__text);
+    out->text = PB_NEW(mesos__v1__value__text);
     out->text->value = xstrdup(text);
     return 0;
 }
@@ -60,9 +60,9 @@ int attributes_parse(const char *text, Mesos__V1__Attribute ***list,
             return err_set(err, ERR_INVALID,
                            "attribute '%s': expected name:value", part);
         *colon = '\0';
-        Mesos__V1__Attribute *attribute = MSG_NEW(mesos__v1__attribute);
+        Mesos__V1__Attribute *attribute = PB_NEW(mesos__v1__attribute);
         attribute->name = xstrdup(part);
-        MSG_PUSH(*list, *count, attribute);
+        PB_PUSH(*list, *count, attribute);
         if (parse_value(colon + 1, attribute, err) < 0)
             return -1;
     }
@@ -74,9 +74,9 @@ Mesos__V1__DomainInfo *attributes_fault_domain(Mesos__V1__DomainInfo *info,
                                                const char *zone)
 {
     Mesos__V1__DomainInfo__FaultDomain *domain =
-        MSG_NEW(mesos__v1__domain_info__fault_domain);
-    domain->region = MSG_NEW(mesos__v1__domain_info__fault_domain__region_info);
-    domain->zone = MSG_NEW(mesos__v1__domain_info__fault_domain__zone_info);
+        PB_NEW(mesos__v1__domain_info__fault_domain);
+    domain->region = PB_NEW(mesos__v1__domain_info__fault_domain__region_info);
+    domain->zone = PB_NEW(mesos__v1__domain_info__fault_domain__zone_info);
     domain->region->name = xstrdup(region);
     domain->zone->name = xstrdup(zone);
     info->fault_domain = domain;

@@ -17,12 +17,12 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/base/fs.h"
 #include "lib/http/http_client.h"
 #include "lib/loop/loop.h"
+#include "lib/wire/pb.h"
 
 #define KIND(name) REEVE__DEVAGENT__CHECK_RUN__KIND__##name
 
@@ -84,7 +84,7 @@ static void check_free(struct check *check)
     http_request_cancel(&check->request);
     loop_timer_cancel(loop, check->timer);
     loop_timer_cancel(loop, check->soon);
-    MSG_FREE(check->run);
+    PB_FREE(check->run);
     free(check);
 }
 

@@ -18,7 +18,7 @@
 #include "devcluster/http.h"
 #include "devcluster/http_auth.h"
 #include "devcluster/master.h"
-#include "devcluster/msg.h"
+#include "lib/base/base.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
@@ -27,6 +27,7 @@
 #include "lib/base/log.h"
 #include "lib/service/service.h"
 #include "lib/loop/loop.h"
+#include "lib/wire/wire.h"
 
 #define TICK_MS         50
 #define AGENT_PORTS     100

@@ -15,7 +15,6 @@
 #include "devcluster/http_rules.h"
 #include "devcluster/json_view.h"
 #include "devcluster/master.h"
-#include "devcluster/msg.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
@@ -24,6 +23,7 @@
 #include "lib/http/recordio.h"
 #include "lib/httpd/httpd.h"
 #include "lib/loop/loop.h"
+#include "lib/mesos/pb_mesos.h"
 
 #define TEXT_PLAIN   "text/plain; charset=utf-8"
 #define CUT_AFTER_MS 100

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "devcluster/msg.h"
 #include "devcluster/rules.h"
 #include "lib/base/err.h"
+#include "lib/wire/pb.h"
 
 static void refuse(struct http_refusal *refusal, int status, const char *fmt,
                    ...) __attribute__((format(printf, 3, 4)));
@@ -168,7 +168,7 @@ Mesos__V1__Scheduler__Call *http_scheduler_call(const struct http_given *given,
     call = (void *)http_decode(given, &mesos__v1__scheduler__call__descriptor,
                                refusal);
     if (call && !check_call(given, call, refusal))
-        MSG_FREE(call);
+        PB_FREE(call);
     return call;
 }
 

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "devcluster/msg.h"
 #include "lib/base/buf.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/states.h"
 
 const char *const view_agent_capabilities[] = {

@@ -19,7 +19,6 @@
 #include <utlist.h>
 
 #include "devcluster/launcher.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/base/fs.h"

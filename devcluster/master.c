@@ -47,12 +47,12 @@ static void load_registry(struct master *m,
             continue;
         absent = xcalloc(1, sizeof *absent);
         absent->id = xstrdup(entry->info->id->value);
-        absent->info = MSG_DUP(entry->info);
+        absent->info = PB_DUP(entry->info);
         absent->state = entry->state;
         absent->since_ns = entry->since_ns;
         absent->deactivated = entry->deactivated;
         if (entry->drain)
-            absent->drain = MSG_DUP(entry->drain);
+            absent->drain = PB_DUP(entry->drain);
         HASH_ADD_KEYPTR(hh, m->absent, absent->id, strlen(absent->id), absent);
     }
 }
@@ -72,8 +72,8 @@ struct master *master_new(const struct master_config *config,
 void absent_free(struct master *m, struct absent_agent *absent)
 {
     HASH_DEL(m->absent, absent);
-    MSG_FREE(absent->info);
-    MSG_FREE(absent->drain);
+    PB_FREE(absent->info);
+    PB_FREE(absent->drain);
     free(absent->id);
     free(absent);
 }
@@ -274,7 +274,7 @@ void send_event(struct master *m, struct framework *fw,
                 Mesos__V1__Scheduler__Event *event)
 {
     if (!fw->stream) {
-        MSG_FREE(event);
+        PB_FREE(event);
         return;
     }
     fw->events[event->type]++;
@@ -283,10 +283,10 @@ void send_event(struct master *m, struct framework *fw,
 
 void send_error(struct master *m, uint64_t stream, const char *text)
 {
-    Mesos__V1__Scheduler__Event *event = MSG_NEW(mesos__v1__scheduler__event);
+    Mesos__V1__Scheduler__Event *event = PB_NEW(mesos__v1__scheduler__event);
 
-    MSG_SET(event, type, EVENT(ERROR));
-    event->error = MSG_NEW(mesos__v1__scheduler__event__error);
+    PB_SET(event, type, EVENT(ERROR));
+    event->error = PB_NEW(mesos__v1__scheduler__event__error);
     event->error->message = xstrdup(text);
     send_event_to(m, stream, event);
 }
@@ -308,7 +308,7 @@ void send_agent(struct master *m, const struct magent *agent,
     if (agent->link)
         send_link(m, agent->link, message);
     else
-        MSG_FREE(message);
+        PB_FREE(message);
 }
 
 void save_registry(struct master *m)
@@ -346,13 +346,13 @@ registry_push(Reeve__Devcluster__Registry *registry,
               Reeve__Devcluster__Registry__State state, int64_t since_ns)
 {
     Reeve__Devcluster__Registry__Agent *entry =
-        MSG_NEW(reeve__devcluster__registry__agent);
+        PB_NEW(reeve__devcluster__registry__agent);
 
-    entry->info = MSG_DUP(info);
-    MSG_SET(entry, state, state);
+    entry->info = PB_DUP(info);
+    PB_SET(entry, state, state);
     if (since_ns)
-        MSG_SET(entry, since_ns, since_ns);
-    MSG_PUSH(registry->agents, registry->n_agents, entry);
+        PB_SET(entry, since_ns, since_ns);
+    PB_ADD(registry, agents, entry);
     return entry;
 }
 
@@ -360,19 +360,18 @@ static void registry_put(Reeve__Devcluster__Registry__Agent *entry,
                          bool deactivated, const Mesos__V1__DrainInfo *drain)
 {
     if (deactivated)
-        MSG_SET(entry, deactivated, 1);
+        PB_SET(entry, deactivated, 1);
     if (drain)
-        entry->drain = MSG_DUP(drain);
+        entry->drain = PB_DUP(drain);
 }
 
 Reeve__Devcluster__Registry *master_registry(const struct master *m)
 {
-    Reeve__Devcluster__Registry *registry =
-        MSG_NEW(reeve__devcluster__registry);
+    Reeve__Devcluster__Registry *registry = PB_NEW(reeve__devcluster__registry);
     struct magent *agent, *next_agent;
     struct absent_agent *absent, *next_absent;
 
-    MSG_SET(registry, version, 1);
+    PB_SET(registry, version, 1);
     HASH_ITER(hh, m->agents, agent, next_agent)
     {
         /* On its way out: the other entry counts. */

@@ -139,7 +139,7 @@ static void drop(struct master *m, const struct acceptance *acc,
 static Mesos__V1__Offer__Operation *
 unallocated(const Mesos__V1__Offer__Operation *op)
 {
-    Mesos__V1__Offer__Operation *copy = MSG_DUP(op);
+    Mesos__V1__Offer__Operation *copy = PB_DUP(op);
     struct {
         Mesos__V1__Resource **list;
         size_t count;
@@ -338,7 +338,7 @@ static void refuse_syntax(struct master *m, struct acceptance *acc,
 static void run_one(struct master *m, struct acceptance *acc,
                     const Mesos__V1__Offer__Operation *given)
 {
-    AUTO_MESSAGE Mesos__V1__Offer__Operation *op = MSG_DUP(given);
+    AUTO_MESSAGE Mesos__V1__Offer__Operation *op = PB_DUP(given);
     struct err err;
 
     if (operation_normalize(op, acc->role, &err) < 0)

@@ -100,10 +100,10 @@ static void send_failure(struct master *m, const char *agent_id)
 
         if (!fw->stream)
             continue;
-        event = MSG_NEW(mesos__v1__scheduler__event);
-        MSG_SET(event, type, EVENT(FAILURE));
-        event->failure = MSG_NEW(mesos__v1__scheduler__event__failure);
-        event->failure->agent_id = msg_agent_id(agent_id);
+        event = PB_NEW(mesos__v1__scheduler__event);
+        PB_SET(event, type, EVENT(FAILURE));
+        event->failure = PB_NEW(mesos__v1__scheduler__event__failure);
+        event->failure->agent_id = pb_agent_id(agent_id);
         send_event(m, fw, event);
     }
 }
@@ -159,8 +159,8 @@ void agent_free(struct master *m, struct magent *agent)
     HASH_DEL(m->agents, agent);
     resources_destroy(&agent->total);
     resources_destroy(&agent->free);
-    MSG_FREE(agent->info);
-    MSG_FREE(agent->drain);
+    PB_FREE(agent->info);
+    PB_FREE(agent->drain);
     free(agent->software);
     free(agent->id);
     free(agent->ip);
@@ -175,7 +175,7 @@ agent_to_absent(struct master *m, struct magent *agent,
     struct absent_agent *absent = xcalloc(1, sizeof *absent);
 
     absent->id = xstrdup(agent->id);
-    absent->info = MSG_DUP(agent->info);
+    absent->info = PB_DUP(agent->info);
     absent->state = state;
     absent->since_ns = m->wall_us * 1000;
     absent->deactivated = agent->deactivated;
@@ -213,7 +213,7 @@ static void task_unreachable(struct master *m, struct mtask *task,
         return;
     }
     status = status_new(m, fw, &spec);
-    status->unreachable_time = msg_time(absent->since_ns);
+    status->unreachable_time = pb_time(absent->since_ns);
     task_record_status(task, status);
     send_status(m, fw, status);
     task->msg->state = TASK(UNREACHABLE);
@@ -279,7 +279,7 @@ static void absent_gone(struct master *m, struct absent_agent *absent)
     absent->state = REEVE__DEVCLUSTER__REGISTRY__STATE__GONE;
     absent->since_ns = m->wall_us * 1000;
     absent->deactivated = false;
-    MSG_FREE(absent->drain);
+    PB_FREE(absent->drain);
     save_registry(m);
     HASH_ITER(hh, m->frameworks, fw, next_fw)
     {
@@ -295,14 +295,14 @@ void agent_gone(struct master *m, struct magent *agent)
 {
     struct absent_agent *absent =
         agent_to_absent(m, agent, REEVE__DEVCLUSTER__REGISTRY__STATE__GONE);
-    Reeve__Devcluster__ToAgent *msg = MSG_NEW(reeve__devcluster__to_agent);
+    Reeve__Devcluster__ToAgent *msg = PB_NEW(reeve__devcluster__to_agent);
     struct mtask *task, *next;
 
-    MSG_FREE(absent->drain);
+    PB_FREE(absent->drain);
     absent->deactivated = false;
     m->removals++;
     save_registry(m);
-    msg->shutdown = MSG_NEW(reeve__devcluster__to_agent__shutdown);
+    msg->shutdown = PB_NEW(reeve__devcluster__to_agent__shutdown);
     msg->shutdown->message = xstrdup("Agent has been marked gone");
     send_agent(m, agent, msg);
     operations_end(m, agent, OP_STATE(GONE_BY_OPERATOR),
@@ -414,8 +414,8 @@ static void agent_ping(struct master *m, struct magent *agent)
     }
     agent->pinged = true;
     agent->next_ping_ms = m->now_ms + m->config.agent_ping_timeout_ms;
-    msg = MSG_NEW(reeve__devcluster__to_agent);
-    msg->ping = MSG_NEW(reeve__devcluster__to_agent__ping);
+    msg = PB_NEW(reeve__devcluster__to_agent);
+    msg->ping = PB_NEW(reeve__devcluster__to_agent__ping);
     send_agent(m, agent, msg);
 }
 

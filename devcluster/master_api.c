@@ -85,7 +85,7 @@ static void operate(struct master *m, const Mesos__V1__Master__Call *call,
                     struct master_reply *reply)
 {
     AUTO_MESSAGE Mesos__V1__Offer__Operation *op =
-        MSG_NEW(mesos__v1__offer__operation);
+        PB_NEW(mesos__v1__offer__operation);
     const char *agent_id = "";
 
     if (call->reserve_resources) {
@@ -99,32 +99,32 @@ static void operate(struct master *m, const Mesos__V1__Master__Call *call,
                       "implemented by this cluster");
             return;
         }
-        MSG_SET(op, type, OP(RESERVE));
-        op->reserve = MSG_NEW(mesos__v1__offer__operation__reserve);
-        msg_copy_resources(r->resources, r->n_resources,
-                           &op->reserve->resources, &op->reserve->n_resources);
+        PB_SET(op, type, OP(RESERVE));
+        op->reserve = PB_NEW(mesos__v1__offer__operation__reserve);
+        pb_copy_resources(r->resources, r->n_resources, &op->reserve->resources,
+                          &op->reserve->n_resources);
     } else if (call->unreserve_resources) {
         agent_id = call->unreserve_resources->agent_id->value;
-        MSG_SET(op, type, OP(UNRESERVE));
-        op->unreserve = MSG_NEW(mesos__v1__offer__operation__unreserve);
-        msg_copy_resources(call->unreserve_resources->resources,
-                           call->unreserve_resources->n_resources,
-                           &op->unreserve->resources,
-                           &op->unreserve->n_resources);
+        PB_SET(op, type, OP(UNRESERVE));
+        op->unreserve = PB_NEW(mesos__v1__offer__operation__unreserve);
+        pb_copy_resources(call->unreserve_resources->resources,
+                          call->unreserve_resources->n_resources,
+                          &op->unreserve->resources,
+                          &op->unreserve->n_resources);
     } else if (call->create_volumes) {
         agent_id = call->create_volumes->agent_id->value;
-        MSG_SET(op, type, OP(CREATE));
-        op->create = MSG_NEW(mesos__v1__offer__operation__create);
-        msg_copy_resources(call->create_volumes->volumes,
-                           call->create_volumes->n_volumes,
-                           &op->create->volumes, &op->create->n_volumes);
+        PB_SET(op, type, OP(CREATE));
+        op->create = PB_NEW(mesos__v1__offer__operation__create);
+        pb_copy_resources(call->create_volumes->volumes,
+                          call->create_volumes->n_volumes, &op->create->volumes,
+                          &op->create->n_volumes);
     } else if (call->destroy_volumes) {
         agent_id = call->destroy_volumes->agent_id->value;
-        MSG_SET(op, type, OP(DESTROY));
-        op->destroy = MSG_NEW(mesos__v1__offer__operation__destroy);
-        msg_copy_resources(call->destroy_volumes->volumes,
-                           call->destroy_volumes->n_volumes,
-                           &op->destroy->volumes, &op->destroy->n_volumes);
+        PB_SET(op, type, OP(DESTROY));
+        op->destroy = PB_NEW(mesos__v1__offer__operation__destroy);
+        pb_copy_resources(call->destroy_volumes->volumes,
+                          call->destroy_volumes->n_volumes,
+                          &op->destroy->volumes, &op->destroy->n_volumes);
     }
     operate_on(m, agent_id, op, reply);
 }

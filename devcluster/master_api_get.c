@@ -26,33 +26,30 @@ static void put_resources(const struct resources *r,
 
 static GET_TASKS *get_tasks(const struct master *m)
 {
-    GET_TASKS *out = MSG_NEW(mesos__v1__master__response__get_tasks);
+    GET_TASKS *out = PB_NEW(mesos__v1__master__response__get_tasks);
     struct framework *fw, *next;
     struct mtask *task, *next_task;
 
     HASH_ITER(hh, m->frameworks, fw, next)
     {
         HASH_ITER(hh, fw->tasks, task, next_task)
-        MSG_PUSH(out->tasks, out->n_tasks, MSG_DUP(task->msg));
+        PB_ADD(out, tasks, PB_DUP(task->msg));
         HASH_ITER(hh, fw->unreachable, task, next_task)
-        MSG_PUSH(out->unreachable_tasks, out->n_unreachable_tasks,
-                 MSG_DUP(task->msg));
+        PB_ADD(out, unreachable_tasks, PB_DUP(task->msg));
         DL_FOREACH(fw->done, task)
-        MSG_PUSH(out->completed_tasks, out->n_completed_tasks,
-                 MSG_DUP(task->msg));
+        PB_ADD(out, completed_tasks, PB_DUP(task->msg));
     }
     DL_FOREACH(m->completed, fw)
     {
         DL_FOREACH(fw->done, task)
-        MSG_PUSH(out->completed_tasks, out->n_completed_tasks,
-                 MSG_DUP(task->msg));
+        PB_ADD(out, completed_tasks, PB_DUP(task->msg));
     }
     return out;
 }
 
 static GET_EXECUTORS *get_executors(const struct master *m)
 {
-    GET_EXECUTORS *out = MSG_NEW(mesos__v1__master__response__get_executors);
+    GET_EXECUTORS *out = PB_NEW(mesos__v1__master__response__get_executors);
     struct magent *agent, *next;
 
     HASH_ITER(hh, m->agents, agent, next)
@@ -62,11 +59,11 @@ static GET_EXECUTORS *get_executors(const struct master *m)
         DL_FOREACH(agent->executors, executor)
         {
             Mesos__V1__Master__Response__GetExecutors__Executor *one =
-                MSG_NEW(mesos__v1__master__response__get_executors__executor);
+                PB_NEW(mesos__v1__master__response__get_executors__executor);
 
-            one->executor_info = MSG_DUP(executor->info);
-            one->agent_id = msg_agent_id(agent->id);
-            MSG_PUSH(out->executors, out->n_executors, one);
+            one->executor_info = PB_DUP(executor->info);
+            one->agent_id = pb_agent_id(agent->id);
+            PB_ADD(out, executors, one);
         }
     }
     return out;
@@ -78,50 +75,49 @@ static Mesos__V1__Master__Response__GetAgents__Agent *
 agent_message(const struct magent *agent)
 {
     Mesos__V1__Master__Response__GetAgents__Agent *out =
-        MSG_NEW(mesos__v1__master__response__get_agents__agent);
+        PB_NEW(mesos__v1__master__response__get_agents__agent);
     AUTO(resources) struct resources *used = agent_used(agent, NULL);
     AUTO(resources) struct resources *offered = agent_offered(agent);
 
-    out->agent_info = MSG_DUP(agent->info);
+    out->agent_info = PB_DUP(agent->info);
     out->active = agent->link && !agent->deactivated;
-    MSG_SET(out, deactivated, agent->deactivated);
+    PB_SET(out, deactivated, agent->deactivated);
     if (agent->drain)
-        out->drain_info = MSG_DUP(agent->drain);
+        out->drain_info = PB_DUP(agent->drain);
     if (agent->drain_started_us)
         out->estimated_drain_start_time =
-            msg_time(agent->drain_started_us * 1000);
+            pb_time(agent->drain_started_us * 1000);
     out->version = xstrdup(agent->software);
     out->pid = xasprintf("slave(1)@%s:%d", agent->ip, agent->info->port);
-    out->registered_time = msg_time(agent->registered_us * 1000);
+    out->registered_time = pb_time(agent->registered_us * 1000);
     if (agent->reregistered_us)
-        out->reregistered_time = msg_time(agent->reregistered_us * 1000);
+        out->reregistered_time = pb_time(agent->reregistered_us * 1000);
     put_resources(agent->total, &out->total_resources, &out->n_total_resources);
     put_resources(used, &out->allocated_resources, &out->n_allocated_resources);
     put_resources(offered, &out->offered_resources, &out->n_offered_resources);
     for (size_t i = 0; i < view_agent_capabilities_count; i++) {
         Mesos__V1__AgentInfo__Capability *cap =
-            MSG_NEW(mesos__v1__agent_info__capability);
+            PB_NEW(mesos__v1__agent_info__capability);
 
         /* The list is in the order of the numbers, from 1. */
-        MSG_SET(cap, type, (Mesos__V1__AgentInfo__Capability__Type)(i + 1));
-        MSG_PUSH(out->capabilities, out->n_capabilities, cap);
+        PB_SET(cap, type, (Mesos__V1__AgentInfo__Capability__Type)(i + 1));
+        PB_ADD(out, capabilities, cap);
     }
     return out;
 }
 
 static GET_AGENTS *get_agents(const struct master *m)
 {
-    GET_AGENTS *out = MSG_NEW(mesos__v1__master__response__get_agents);
+    GET_AGENTS *out = PB_NEW(mesos__v1__master__response__get_agents);
     struct magent *agent, *next;
     struct absent_agent *absent, *next_absent;
 
     HASH_ITER(hh, m->agents, agent, next)
-    MSG_PUSH(out->agents, out->n_agents, agent_message(agent));
+    PB_ADD(out, agents, agent_message(agent));
     HASH_ITER(hh, m->absent, absent, next_absent)
     {
         if (absent->state == REEVE__DEVCLUSTER__REGISTRY__STATE__ADMITTED)
-            MSG_PUSH(out->recovered_agents, out->n_recovered_agents,
-                     MSG_DUP(absent->info));
+            PB_ADD(out, recovered_agents, PB_DUP(absent->info));
     }
     return out;
 }
@@ -132,7 +128,7 @@ static Mesos__V1__Master__Response__GetFrameworks__Framework *
 framework_message(const struct master *m, const struct framework *fw)
 {
     Mesos__V1__Master__Response__GetFrameworks__Framework *out =
-        MSG_NEW(mesos__v1__master__response__get_frameworks__framework);
+        PB_NEW(mesos__v1__master__response__get_frameworks__framework);
     AUTO(resources) struct resources *used = resources_new();
     AUTO(resources) struct resources *offered = resources_new();
     struct magent *agent, *next;
@@ -144,36 +140,35 @@ framework_message(const struct master *m, const struct framework *fw)
 
         resources_add_all(used, part);
     }
-    out->framework_info = MSG_DUP(fw->info);
+    out->framework_info = PB_DUP(fw->info);
     out->active = out->connected = fw->stream != 0;
     out->recovered = fw->recovered;
-    out->registered_time = msg_time(fw->registered_us * 1000);
+    out->registered_time = pb_time(fw->registered_us * 1000);
     if (fw->reregistered_us)
-        out->reregistered_time = msg_time(fw->reregistered_us * 1000);
+        out->reregistered_time = pb_time(fw->reregistered_us * 1000);
     if (fw->unregistered_us)
-        out->unregistered_time = msg_time(fw->unregistered_us * 1000);
+        out->unregistered_time = pb_time(fw->unregistered_us * 1000);
     DL_FOREACH2(fw->offers, offer, fw_next)
     {
-        MSG_PUSH(out->offers, out->n_offers, offer_message(m, offer));
+        PB_ADD(out, offers, offer_message(m, offer));
         resources_add_all(offered, offer->pool);
     }
     put_resources(used, &out->allocated_resources, &out->n_allocated_resources);
     put_resources(offered, &out->offered_resources, &out->n_offered_resources);
     if (fw->constraints)
-        out->offer_constraints = MSG_DUP(fw->constraints);
+        out->offer_constraints = PB_DUP(fw->constraints);
     return out;
 }
 
 static GET_FRAMEWORKS *get_frameworks(const struct master *m)
 {
-    GET_FRAMEWORKS *out = MSG_NEW(mesos__v1__master__response__get_frameworks);
+    GET_FRAMEWORKS *out = PB_NEW(mesos__v1__master__response__get_frameworks);
     struct framework *fw, *next;
 
     HASH_ITER(hh, m->frameworks, fw, next)
-    MSG_PUSH(out->frameworks, out->n_frameworks, framework_message(m, fw));
+    PB_ADD(out, frameworks, framework_message(m, fw));
     DL_FOREACH(m->completed, fw)
-    MSG_PUSH(out->completed_frameworks, out->n_completed_frameworks,
-             framework_message(m, fw));
+    PB_ADD(out, completed_frameworks, framework_message(m, fw));
     return out;
 }
 
@@ -181,8 +176,8 @@ static GET_FRAMEWORKS *get_frameworks(const struct master *m)
 
 static void answer_state(const struct master *m, RESPONSE *out)
 {
-    MSG_SET(out, type, ANSWER(GET_STATE));
-    out->get_state = MSG_NEW(mesos__v1__master__response__get_state);
+    PB_SET(out, type, ANSWER(GET_STATE));
+    out->get_state = PB_NEW(mesos__v1__master__response__get_state);
     out->get_state->get_tasks = get_tasks(m);
     out->get_state->get_executors = get_executors(m);
     out->get_state->get_frameworks = get_frameworks(m);
@@ -191,25 +186,25 @@ static void answer_state(const struct master *m, RESPONSE *out)
 
 static void answer_tasks(const struct master *m, RESPONSE *out)
 {
-    MSG_SET(out, type, ANSWER(GET_TASKS));
+    PB_SET(out, type, ANSWER(GET_TASKS));
     out->get_tasks = get_tasks(m);
 }
 
 static void answer_executors(const struct master *m, RESPONSE *out)
 {
-    MSG_SET(out, type, ANSWER(GET_EXECUTORS));
+    PB_SET(out, type, ANSWER(GET_EXECUTORS));
     out->get_executors = get_executors(m);
 }
 
 static void answer_agents(const struct master *m, RESPONSE *out)
 {
-    MSG_SET(out, type, ANSWER(GET_AGENTS));
+    PB_SET(out, type, ANSWER(GET_AGENTS));
     out->get_agents = get_agents(m);
 }
 
 static void answer_frameworks(const struct master *m, RESPONSE *out)
 {
-    MSG_SET(out, type, ANSWER(GET_FRAMEWORKS));
+    PB_SET(out, type, ANSWER(GET_FRAMEWORKS));
     out->get_frameworks = get_frameworks(m);
 }
 
@@ -217,35 +212,34 @@ static void answer_operations(const struct master *m, RESPONSE *out)
 {
     struct moperation *op, *next;
 
-    MSG_SET(out, type, ANSWER(GET_OPERATIONS));
-    out->get_operations = MSG_NEW(mesos__v1__master__response__get_operations);
+    PB_SET(out, type, ANSWER(GET_OPERATIONS));
+    out->get_operations = PB_NEW(mesos__v1__master__response__get_operations);
     HASH_ITER(hh, m->operations, op, next)
-    MSG_PUSH(out->get_operations->operations, out->get_operations->n_operations,
-             MSG_DUP(op->msg));
+    PB_ADD(out->get_operations, operations, PB_DUP(op->msg));
 }
 
 static void answer_health(const struct master *m UNUSED, RESPONSE *out)
 {
-    MSG_SET(out, type, ANSWER(GET_HEALTH));
-    out->get_health = MSG_NEW(mesos__v1__master__response__get_health);
+    PB_SET(out, type, ANSWER(GET_HEALTH));
+    out->get_health = PB_NEW(mesos__v1__master__response__get_health);
     out->get_health->healthy = 1;
 }
 
 static void answer_version(const struct master *m UNUSED, RESPONSE *out)
 {
-    MSG_SET(out, type, ANSWER(GET_VERSION));
-    out->get_version = MSG_NEW(mesos__v1__master__response__get_version);
-    out->get_version->version_info = MSG_NEW(mesos__v1__version_info);
+    PB_SET(out, type, ANSWER(GET_VERSION));
+    out->get_version = PB_NEW(mesos__v1__master__response__get_version);
+    out->get_version->version_info = PB_NEW(mesos__v1__version_info);
     out->get_version->version_info->version = xstrdup(MASTER_VERSION);
 }
 
 static void answer_master(const struct master *m, RESPONSE *out)
 {
-    MSG_SET(out, type, ANSWER(GET_MASTER));
-    out->get_master = MSG_NEW(mesos__v1__master__response__get_master);
+    PB_SET(out, type, ANSWER(GET_MASTER));
+    out->get_master = PB_NEW(mesos__v1__master__response__get_master);
     out->get_master->master_info = master_info_message(m);
-    MSG_SET(out->get_master, start_time, (double)m->start_us / 1e6);
-    MSG_SET(out->get_master, elected_time, (double)m->start_us / 1e6);
+    PB_SET(out->get_master, start_time, (double)m->start_us / 1e6);
+    PB_SET(out->get_master, elected_time, (double)m->start_us / 1e6);
 }
 
 static void answer_flags(const struct master *m, RESPONSE *out)
@@ -253,15 +247,15 @@ static void answer_flags(const struct master *m, RESPONSE *out)
     json_t *whole = master_json_flags(m), *value;
     const char *key;
 
-    MSG_SET(out, type, ANSWER(GET_FLAGS));
-    out->get_flags = MSG_NEW(mesos__v1__master__response__get_flags);
+    PB_SET(out, type, ANSWER(GET_FLAGS));
+    out->get_flags = PB_NEW(mesos__v1__master__response__get_flags);
     json_object_foreach(json_object_get(whole, "flags"), key, value)
     {
-        Mesos__V1__Flag *flag = MSG_NEW(mesos__v1__flag);
+        Mesos__V1__Flag *flag = PB_NEW(mesos__v1__flag);
 
         flag->name = xstrdup(key);
         flag->value = xstrdup(json_string_value(value));
-        MSG_PUSH(out->get_flags->flags, out->get_flags->n_flags, flag);
+        PB_ADD(out->get_flags, flags, flag);
     }
     json_decref(whole);
 }
@@ -271,16 +265,15 @@ static void answer_metrics(const struct master *m, RESPONSE *out)
     json_t *whole = master_json_metrics(m), *value;
     const char *key;
 
-    MSG_SET(out, type, ANSWER(GET_METRICS));
-    out->get_metrics = MSG_NEW(mesos__v1__master__response__get_metrics);
+    PB_SET(out, type, ANSWER(GET_METRICS));
+    out->get_metrics = PB_NEW(mesos__v1__master__response__get_metrics);
     json_object_foreach(whole, key, value)
     {
-        Mesos__V1__Metric *metric = MSG_NEW(mesos__v1__metric);
+        Mesos__V1__Metric *metric = PB_NEW(mesos__v1__metric);
 
         metric->name = xstrdup(key);
-        MSG_SET(metric, value, json_number_value(value));
-        MSG_PUSH(out->get_metrics->metrics, out->get_metrics->n_metrics,
-                 metric);
+        PB_SET(metric, value, json_number_value(value));
+        PB_ADD(out->get_metrics, metrics, metric);
     }
     json_decref(whole);
 }
@@ -306,7 +299,7 @@ RESPONSE *api_get(const struct master *m, int call_type)
 {
     for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
         if (answers[i].call == call_type) {
-            RESPONSE *out = MSG_NEW(mesos__v1__master__response);
+            RESPONSE *out = PB_NEW(mesos__v1__master__response);
 
             answers[i].answer(m, out);
             return out;

@@ -68,12 +68,12 @@ static void call_shutdown(struct master *m, struct framework *fw,
              call->shutdown->agent_id->value);
         return;
     }
-    msg = MSG_NEW(reeve__devcluster__to_agent);
+    msg = PB_NEW(reeve__devcluster__to_agent);
     msg->shutdown_executor =
-        MSG_NEW(reeve__devcluster__to_agent__shutdown_executor);
-    msg->shutdown_executor->framework_id = msg_framework_id(fw->id);
+        PB_NEW(reeve__devcluster__to_agent__shutdown_executor);
+    msg->shutdown_executor->framework_id = pb_framework_id(fw->id);
     msg->shutdown_executor->executor_id =
-        msg_executor_id(call->shutdown->executor_id->value);
+        pb_executor_id(call->shutdown->executor_id->value);
     send_agent(m, agent, msg);
 }
 

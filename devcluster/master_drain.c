@@ -70,7 +70,7 @@ void agent_reactivate(struct master *m, const char *id,
         return;
     }
     *standing.deactivated = false;
-    MSG_FREE(*standing.drain);
+    PB_FREE(*standing.drain);
     save_registry(m);
     if (!standing.agent) {
         reply_set(reply, 409, "Agent removed while processing the call");
@@ -96,13 +96,13 @@ static int64_t nanoseconds(const Mesos__V1__Master__Duration *d)
 static Mesos__V1__DrainInfo *
 info_of(const Mesos__V1__Master__Call__DrainAgent *call)
 {
-    Mesos__V1__DrainInfo *info = MSG_NEW(mesos__v1__drain_info);
+    Mesos__V1__DrainInfo *info = PB_NEW(mesos__v1__drain_info);
 
     info->state = DRAINING;
-    info->config = MSG_NEW(mesos__v1__drain_config);
-    MSG_SET(info->config, mark_gone, call->mark_gone);
+    info->config = PB_NEW(mesos__v1__drain_config);
+    PB_SET(info->config, mark_gone, call->mark_gone);
     if (call->max_grace_period) {
-        info->config->max_grace_period = MSG_NEW(mesos__v1__duration_info);
+        info->config->max_grace_period = PB_NEW(mesos__v1__duration_info);
         info->config->max_grace_period->nanoseconds =
             nanoseconds(call->max_grace_period);
     }
@@ -111,10 +111,10 @@ info_of(const Mesos__V1__Master__Call__DrainAgent *call)
 
 static void send_drain(struct master *m, const struct magent *agent)
 {
-    Reeve__Devcluster__ToAgent *msg = MSG_NEW(reeve__devcluster__to_agent);
+    Reeve__Devcluster__ToAgent *msg = PB_NEW(reeve__devcluster__to_agent);
 
-    msg->drain = MSG_NEW(reeve__devcluster__to_agent__drain);
-    msg->drain->config = MSG_DUP(agent->drain->config);
+    msg->drain = PB_NEW(reeve__devcluster__to_agent__drain);
+    msg->drain->config = PB_DUP(agent->drain->config);
     send_agent(m, agent, msg);
 }
 
@@ -137,7 +137,7 @@ void agent_drain(struct master *m,
         reply_set(reply, 400, "Unknown agent");
         return;
     }
-    MSG_FREE(*standing.drain);
+    PB_FREE(*standing.drain);
     *standing.drain = info_of(call);
     *standing.deactivated = true;
     save_registry(m);

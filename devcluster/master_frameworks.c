@@ -27,7 +27,7 @@ static void role_push(struct framework *fw, const char *name)
 {
     struct frole role = {xstrdup(name), false};
 
-    MSG_PUSH(fw->roles, fw->n_roles, role);
+    PB_ADD(fw, roles, role);
 }
 
 /* Roles of the info, those in the list suppressed. */
@@ -58,9 +58,9 @@ static struct framework *framework_new(struct master *m, const char *id,
     struct framework *fw = xcalloc(1, sizeof *fw);
 
     fw->id = xstrdup(id);
-    fw->info = MSG_DUP(info);
+    fw->info = PB_DUP(info);
     if (!fw->info->id)
-        fw->info->id = msg_framework_id(id);
+        fw->info->id = pb_framework_id(id);
     roles_set(fw, NULL, 0);
     fw->registered_us = m->wall_us;
     HASH_ADD_KEYPTR(hh, m->frameworks, fw->id, strlen(fw->id), fw);
@@ -89,8 +89,8 @@ void framework_free(struct master *m UNUSED, struct framework *fw)
     DL_FOREACH_SAFE(fw->done, task, next)
     task_free(task);
     roles_free(fw);
-    MSG_FREE(fw->info);
-    MSG_FREE(fw->constraints);
+    PB_FREE(fw->info);
+    PB_FREE(fw->constraints);
     free(fw->stream_id);
     free(fw->id);
     free(fw);
@@ -115,7 +115,7 @@ Mesos__V1__MasterInfo *master_info_message(const struct master *m)
         MESOS__V1__MASTER_INFO__CAPABILITY__TYPE__AGENT_UPDATE,
         MESOS__V1__MASTER_INFO__CAPABILITY__TYPE__AGENT_DRAINING,
         MESOS__V1__MASTER_INFO__CAPABILITY__TYPE__QUOTA_V2};
-    Mesos__V1__MasterInfo *info = MSG_NEW(mesos__v1__master_info);
+    Mesos__V1__MasterInfo *info = PB_NEW(mesos__v1__master_info);
     unsigned b[4] = {127, 0, 0, 1};
 
     sscanf(m->config.ip, "%u.%u.%u.%u", &b[0], &b[1], &b[2], &b[3]);
@@ -126,40 +126,40 @@ Mesos__V1__MasterInfo *master_info_message(const struct master *m)
     info->pid = xasprintf("master@%s:%d", m->config.ip, m->config.port);
     info->hostname = xstrdup(m->config.hostname);
     info->version = xstrdup(MASTER_VERSION);
-    info->address = MSG_NEW(mesos__v1__address);
+    info->address = PB_NEW(mesos__v1__address);
     info->address->hostname = xstrdup(m->config.hostname);
     info->address->ip = xstrdup(m->config.ip);
     info->address->port = m->config.port;
     for (size_t i = 0; i < ARRAY_LEN(caps); i++) {
         Mesos__V1__MasterInfo__Capability *cap =
-            MSG_NEW(mesos__v1__master_info__capability);
+            PB_NEW(mesos__v1__master_info__capability);
 
-        MSG_SET(cap, type, (Mesos__V1__MasterInfo__Capability__Type)caps[i]);
-        MSG_PUSH(info->capabilities, info->n_capabilities, cap);
+        PB_SET(cap, type, (Mesos__V1__MasterInfo__Capability__Type)caps[i]);
+        PB_ADD(info, capabilities, cap);
     }
     return info;
 }
 
 static void send_subscribed(struct master *m, struct framework *fw)
 {
-    Mesos__V1__Scheduler__Event *event = MSG_NEW(mesos__v1__scheduler__event);
+    Mesos__V1__Scheduler__Event *event = PB_NEW(mesos__v1__scheduler__event);
     Mesos__V1__Scheduler__Event__Subscribed *subscribed =
-        MSG_NEW(mesos__v1__scheduler__event__subscribed);
+        PB_NEW(mesos__v1__scheduler__event__subscribed);
 
-    subscribed->framework_id = msg_framework_id(fw->id);
-    MSG_SET(subscribed, heartbeat_interval_seconds,
-            (double)m->config.heartbeat_interval_ms / 1000);
+    subscribed->framework_id = pb_framework_id(fw->id);
+    PB_SET(subscribed, heartbeat_interval_seconds,
+           (double)m->config.heartbeat_interval_ms / 1000);
     subscribed->master_info = master_info_message(m);
-    MSG_SET(event, type, EVENT(SUBSCRIBED));
+    PB_SET(event, type, EVENT(SUBSCRIBED));
     event->subscribed = subscribed;
     send_event(m, fw, event);
 }
 
 static void send_heartbeat(struct master *m, struct framework *fw)
 {
-    Mesos__V1__Scheduler__Event *event = MSG_NEW(mesos__v1__scheduler__event);
+    Mesos__V1__Scheduler__Event *event = PB_NEW(mesos__v1__scheduler__event);
 
-    MSG_SET(event, type, EVENT(HEARTBEAT));
+    PB_SET(event, type, EVENT(HEARTBEAT));
     send_event(m, fw, event);
     fw->next_heartbeat_ms = m->now_ms + m->config.heartbeat_interval_ms;
 }
@@ -193,10 +193,10 @@ static void tell_agents(struct master *m, const struct framework *fw)
 
         if (!agent->link || !concerns(agent, fw))
             continue;
-        msg = MSG_NEW(reeve__devcluster__to_agent);
+        msg = PB_NEW(reeve__devcluster__to_agent);
         msg->framework_subscribed =
-            MSG_NEW(reeve__devcluster__to_agent__framework_subscribed);
-        msg->framework_subscribed->framework = MSG_DUP(fw->info);
+            PB_NEW(reeve__devcluster__to_agent__framework_subscribed);
+        msg->framework_subscribed->framework = PB_DUP(fw->info);
         send_agent(m, agent, msg);
     }
 }
@@ -206,15 +206,15 @@ static void tell_agents(struct master *m, const struct framework *fw)
 static void info_update(struct framework *fw,
                         const Mesos__V1__FrameworkInfo *info)
 {
-    Mesos__V1__FrameworkInfo *next = MSG_DUP(info);
+    Mesos__V1__FrameworkInfo *next = PB_DUP(info);
 
     free(next->user);
     next->user = xstrdup(fw->info->user);
     next->has_checkpoint = fw->info->has_checkpoint;
     next->checkpoint = fw->info->checkpoint;
     if (!next->id)
-        next->id = msg_framework_id(fw->id);
-    MSG_FREE(fw->info);
+        next->id = pb_framework_id(fw->id);
+    PB_FREE(fw->info);
     fw->info = next;
 }
 
@@ -261,9 +261,9 @@ lists_update(struct master *m, struct framework *fw, char *const *suppressed,
         free(names[i]);
     free(names);
     free(old);
-    MSG_FREE(fw->constraints);
+    PB_FREE(fw->constraints);
     if (constraints)
-        fw->constraints = MSG_DUP(constraints);
+        fw->constraints = PB_DUP(constraints);
 }
 
 static int subscribe_check(const struct master *m,
@@ -381,11 +381,11 @@ static void shut_down_on_agents(struct master *m, struct framework *fw)
 
     HASH_ITER(hh, m->agents, agent, next)
     {
-        Reeve__Devcluster__ToAgent *msg = MSG_NEW(reeve__devcluster__to_agent);
+        Reeve__Devcluster__ToAgent *msg = PB_NEW(reeve__devcluster__to_agent);
 
         msg->shutdown_framework =
-            MSG_NEW(reeve__devcluster__to_agent__shutdown_framework);
-        msg->shutdown_framework->framework_id = msg_framework_id(fw->id);
+            PB_NEW(reeve__devcluster__to_agent__shutdown_framework);
+        msg->shutdown_framework->framework_id = pb_framework_id(fw->id);
         send_agent(m, agent, msg);
         withheld_release(agent, fw, true);
         DL_FOREACH_SAFE(agent->executors, executor, next_executor)

@@ -103,10 +103,10 @@ static int needs_check(const struct acceptance *acc,
 
 static Reeve__Devcluster__ToAgent *run_message(const struct acceptance *acc)
 {
-    Reeve__Devcluster__ToAgent *msg = MSG_NEW(reeve__devcluster__to_agent);
+    Reeve__Devcluster__ToAgent *msg = PB_NEW(reeve__devcluster__to_agent);
 
-    msg->run_group = MSG_NEW(reeve__devcluster__to_agent__run_group);
-    msg->run_group->framework = MSG_DUP(acc->framework->info);
+    msg->run_group = PB_NEW(reeve__devcluster__to_agent__run_group);
+    msg->run_group->framework = PB_DUP(acc->framework->info);
     return msg;
 }
 
@@ -137,7 +137,7 @@ static int launch_one(struct master *m, struct acceptance *acc,
     ASSERT(resources_subtract_all(acc->remaining, needs, NULL) == 0);
     start_task(m, acc, task, NULL);
     msg = run_message(acc);
-    MSG_PUSH(msg->run_group->tasks, msg->run_group->n_tasks, MSG_DUP(task));
+    PB_ADD(msg->run_group, tasks, PB_DUP(task));
     send_agent(m, acc->agent, msg);
     return 0;
 }
@@ -268,12 +268,12 @@ static void start_group(struct master *m, struct acceptance *acc,
 
     if (!find_executor(acc->agent, acc->framework, executor_id))
         executor_add(m, acc->agent, acc->framework, launch->executor);
-    msg->run_group->executor = MSG_DUP(launch->executor);
+    msg->run_group->executor = PB_DUP(launch->executor);
     for (size_t i = 0; i < launch->task_group->n_tasks; i++) {
         const Mesos__V1__TaskInfo *task = launch->task_group->tasks[i];
 
         start_task(m, acc, task, executor_id);
-        MSG_PUSH(msg->run_group->tasks, msg->run_group->n_tasks, MSG_DUP(task));
+        PB_ADD(msg->run_group, tasks, PB_DUP(task));
     }
     send_agent(m, acc->agent, msg);
 }

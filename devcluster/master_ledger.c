@@ -150,36 +150,36 @@ Mesos__V1__Task *task_message(const Mesos__V1__TaskInfo *info,
                               const struct framework *fw,
                               const char *executor_id)
 {
-    Mesos__V1__Task *msg = MSG_NEW(mesos__v1__task);
+    Mesos__V1__Task *msg = PB_NEW(mesos__v1__task);
 
     msg->name = xstrdup(info->name);
-    msg->task_id = msg_task_id(info->task_id->value);
-    msg->framework_id = msg_framework_id(fw->id);
-    msg->agent_id = msg_agent_id(info->agent_id->value);
+    msg->task_id = pb_task_id(info->task_id->value);
+    msg->framework_id = pb_framework_id(fw->id);
+    msg->agent_id = pb_agent_id(info->agent_id->value);
     if (executor_id)
-        msg->executor_id = msg_executor_id(executor_id);
+        msg->executor_id = pb_executor_id(executor_id);
     msg->state = TASK(STAGING);
-    msg_copy_resources(info->resources, info->n_resources, &msg->resources,
-                       &msg->n_resources);
+    pb_copy_resources(info->resources, info->n_resources, &msg->resources,
+                      &msg->n_resources);
     if (info->labels)
-        msg->labels = MSG_DUP(info->labels);
+        msg->labels = PB_DUP(info->labels);
     if (info->discovery)
-        msg->discovery = MSG_DUP(info->discovery);
+        msg->discovery = PB_DUP(info->discovery);
     if (info->container)
-        msg->container = MSG_DUP(info->container);
+        msg->container = PB_DUP(info->container);
     if (info->health_check)
-        msg->health_check = MSG_DUP(info->health_check);
+        msg->health_check = PB_DUP(info->health_check);
     if (info->kill_policy)
-        msg->kill_policy = MSG_DUP(info->kill_policy);
+        msg->kill_policy = PB_DUP(info->kill_policy);
     if (info->command && info->command->user)
         msg->user = xstrdup(info->command->user);
     for (size_t i = 0; i < info->n_limits; i++) {
         Mesos__V1__Task__LimitsEntry *entry =
-            MSG_NEW(mesos__v1__task__limits_entry);
+            PB_NEW(mesos__v1__task__limits_entry);
 
         entry->key = xstrdup(info->limits[i]->key);
-        entry->value = MSG_DUP(info->limits[i]->value);
-        MSG_PUSH(msg->limits, msg->n_limits, entry);
+        entry->value = PB_DUP(info->limits[i]->value);
+        PB_ADD(msg, limits, entry);
     }
     return msg;
 }
@@ -214,7 +214,7 @@ void task_release(struct master *m, struct mtask *task)
 void task_free(struct mtask *task)
 {
     resources_destroy(&task->used);
-    MSG_FREE(task->msg);
+    PB_FREE(task->msg);
     free(task);
 }
 
@@ -249,7 +249,7 @@ struct mexecutor *executor_add(struct master *m UNUSED, struct magent *agent,
 {
     struct mexecutor *executor = xcalloc(1, sizeof *executor);
 
-    executor->info = MSG_DUP(info);
+    executor->info = PB_DUP(info);
     executor->framework = fw;
     executor->agent = agent;
     executor->used = resources_from(info->resources, info->n_resources);
@@ -262,6 +262,6 @@ void executor_remove(struct master *m, struct mexecutor *executor)
     DL_DELETE(executor->agent->executors, executor);
     ledger_give_back(m, executor->agent, executor->framework, executor->used);
     resources_destroy(&executor->used);
-    MSG_FREE(executor->info);
+    PB_FREE(executor->info);
     free(executor);
 }

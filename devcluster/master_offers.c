@@ -49,11 +49,11 @@ void offer_withdraw(struct master *m, struct moffer *offer, bool rescind)
 
     if (rescind) {
         Mesos__V1__Scheduler__Event *event =
-            MSG_NEW(mesos__v1__scheduler__event);
+            PB_NEW(mesos__v1__scheduler__event);
 
-        MSG_SET(event, type, EVENT(RESCIND));
-        event->rescind = MSG_NEW(mesos__v1__scheduler__event__rescind);
-        event->rescind->offer_id = msg_offer_id(offer->id);
+        PB_SET(event, type, EVENT(RESCIND));
+        event->rescind = PB_NEW(mesos__v1__scheduler__event__rescind);
+        event->rescind->offer_id = pb_offer_id(offer->id);
         send_event(m, fw, event);
         fw->offers_rescinded++;
     }
@@ -63,10 +63,10 @@ void offer_withdraw(struct master *m, struct moffer *offer, bool rescind)
 
 static Mesos__V1__URL *agent_url(const struct magent *agent)
 {
-    Mesos__V1__URL *url = MSG_NEW(mesos__v1__url);
+    Mesos__V1__URL *url = PB_NEW(mesos__v1__url);
 
     url->scheme = xstrdup("http");
-    url->address = MSG_NEW(mesos__v1__address);
+    url->address = PB_NEW(mesos__v1__address);
     url->address->hostname = xstrdup(agent->info->hostname);
     url->address->ip = xstrdup(agent->ip);
     url->address->port = agent->info->port;
@@ -85,34 +85,33 @@ static void to_framework_format(const struct framework *fw,
             resource_allocate(offer->resources[i], NULL);
     }
     if (!framework_has(fw, CAP(MULTI_ROLE)))
-        MSG_FREE(offer->allocation_info);
+        PB_FREE(offer->allocation_info);
 }
 
 Mesos__V1__Offer *offer_message(const struct master *m UNUSED,
                                 const struct moffer *offer)
 {
     const struct magent *agent = offer->agent;
-    Mesos__V1__Offer *msg = MSG_NEW(mesos__v1__offer);
+    Mesos__V1__Offer *msg = PB_NEW(mesos__v1__offer);
     const struct mexecutor *executor;
 
-    msg->id = msg_offer_id(offer->id);
-    msg->framework_id = msg_framework_id(offer->framework->id);
-    msg->agent_id = msg_agent_id(agent->id);
+    msg->id = pb_offer_id(offer->id);
+    msg->framework_id = pb_framework_id(offer->framework->id);
+    msg->agent_id = pb_agent_id(agent->id);
     msg->hostname = xstrdup(agent->info->hostname);
     resources_to(offer->pool, &msg->resources, &msg->n_resources);
     msg->url = agent_url(agent);
     for (size_t i = 0; i < agent->info->n_attributes; i++)
-        MSG_PUSH(msg->attributes, msg->n_attributes,
-                 MSG_DUP(agent->info->attributes[i]));
+        PB_ADD(msg, attributes, PB_DUP(agent->info->attributes[i]));
     DL_FOREACH(agent->executors, executor)
     {
         if (executor->framework == offer->framework)
-            MSG_PUSH(msg->executor_ids, msg->n_executor_ids,
-                     msg_executor_id(ID_OF(executor->info->executor_id)));
+            PB_ADD(msg, executor_ids,
+                   pb_executor_id(ID_OF(executor->info->executor_id)));
     }
     if (agent->info->domain)
-        msg->domain = MSG_DUP(agent->info->domain);
-    msg->allocation_info = MSG_NEW(mesos__v1__resource__allocation_info);
+        msg->domain = PB_DUP(agent->info->domain);
+    msg->allocation_info = PB_NEW(mesos__v1__resource__allocation_info);
     msg->allocation_info->role = xstrdup(offer->role);
     to_framework_format(offer->framework, msg);
     return msg;

@@ -11,12 +11,12 @@
 static Mesos__V1__OperationStatus *pending_status(const char *agent_id,
                                                   const char *id)
 {
-    Mesos__V1__OperationStatus *status = MSG_NEW(mesos__v1__operation_status);
+    Mesos__V1__OperationStatus *status = PB_NEW(mesos__v1__operation_status);
 
     status->state = OP_STATE(PENDING);
-    status->agent_id = msg_agent_id(agent_id);
+    status->agent_id = pb_agent_id(agent_id);
     if (*id) {
-        status->operation_id = MSG_NEW(mesos__v1__operation_id);
+        status->operation_id = PB_NEW(mesos__v1__operation_id);
         status->operation_id->value = xstrdup(id);
     }
     return status;
@@ -31,12 +31,13 @@ static struct moperation *operation_add(struct master *m, struct framework *fw,
     memcpy(op->uuid, uuid, sizeof op->uuid);
     op->framework = fw;
     op->agent = agent;
-    op->msg = MSG_NEW(mesos__v1__operation);
+    op->msg = PB_NEW(mesos__v1__operation);
     if (fw)
-        op->msg->framework_id = msg_framework_id(fw->id);
-    op->msg->agent_id = msg_agent_id(agent->id);
-    op->msg->uuid = MSG_NEW(mesos__v1__uuid);
-    op->msg->uuid->value = msg_bytes(uuid, sizeof op->uuid);
+        op->msg->framework_id = pb_framework_id(fw->id);
+    op->msg->agent_id = pb_agent_id(agent->id);
+    op->msg->uuid = PB_NEW(mesos__v1__uuid);
+    op->msg->uuid->value.data = xmemdup(uuid, sizeof op->uuid);
+    op->msg->uuid->value.len = sizeof op->uuid;
     HASH_ADD(hh, m->operations, uuid, sizeof op->uuid, op);
     DL_APPEND(agent->operations, op);
     return op;
@@ -47,21 +48,20 @@ struct moperation *operation_start(struct master *m, struct framework *fw,
                                    const Mesos__V1__Offer__Operation *info,
                                    struct resources *consumed)
 {
-    Reeve__Devcluster__ToAgent *msg = MSG_NEW(reeve__devcluster__to_agent);
+    Reeve__Devcluster__ToAgent *msg = PB_NEW(reeve__devcluster__to_agent);
     struct moperation *op;
     uint8_t uuid[16];
 
     m->config.new_uuid(m->config.new_uuid_self, uuid);
     op = operation_add(m, fw, agent, uuid);
     op->consumed = consumed;
-    op->msg->info = MSG_DUP(info);
+    op->msg->info = PB_DUP(info);
     op->msg->latest_status = pending_status(agent->id, ID_OF(info->id));
-    msg->apply_operation =
-        MSG_NEW(reeve__devcluster__to_agent__apply_operation);
+    msg->apply_operation = PB_NEW(reeve__devcluster__to_agent__apply_operation);
     if (fw)
-        msg->apply_operation->framework_id = msg_framework_id(fw->id);
-    MSG_SET_BYTES(msg->apply_operation, operation_uuid, uuid, sizeof uuid);
-    msg->apply_operation->info = MSG_DUP(info);
+        msg->apply_operation->framework_id = pb_framework_id(fw->id);
+    PB_BYTES(msg->apply_operation, operation_uuid, uuid, sizeof uuid);
+    msg->apply_operation->info = PB_DUP(info);
     send_agent(m, agent, msg);
     return op;
 }
@@ -79,7 +79,7 @@ void operation_remove(struct master *m, struct moperation *op)
     DL_DELETE(op->agent->operations, op);
     if (op->consumed)
         give_consumed_back(m, op->agent, op);
-    MSG_FREE(op->msg);
+    PB_FREE(op->msg);
     free(op);
 }
 
@@ -153,11 +153,11 @@ static void forward_operation(struct master *m, struct framework *fw,
 
     if (!fw || !status->operation_id)
         return;
-    event = MSG_NEW(mesos__v1__scheduler__event);
-    MSG_SET(event, type, EVENT(UPDATE_OPERATION_STATUS));
+    event = PB_NEW(mesos__v1__scheduler__event);
+    PB_SET(event, type, EVENT(UPDATE_OPERATION_STATUS));
     event->update_operation_status =
-        MSG_NEW(mesos__v1__scheduler__event__update_operation_status);
-    event->update_operation_status->status = MSG_DUP(status);
+        PB_NEW(mesos__v1__scheduler__event__update_operation_status);
+    event->update_operation_status->status = PB_DUP(status);
     send_event(m, fw, event);
 }
 
@@ -173,8 +173,8 @@ adopt(struct master *m, struct magent *agent,
     if (u->operation_uuid.len != sizeof op->uuid)
         return NULL;
     op = operation_add(m, fw, agent, u->operation_uuid.data);
-    op->msg->info = MSG_NEW(mesos__v1__offer__operation);
-    op->msg->latest_status = MSG_DUP(u->status);
+    op->msg->info = PB_NEW(mesos__v1__offer__operation);
+    op->msg->latest_status = PB_DUP(u->status);
     return op;
 }
 
@@ -194,9 +194,9 @@ void operation_update(struct master *m, struct magent *agent,
     }
     if (!op->framework)
         op->framework = find_framework(m, ID_OF(u->framework_id));
-    MSG_FREE(op->msg->latest_status);
-    op->msg->latest_status = MSG_DUP(u->status);
-    MSG_PUSH(op->msg->statuses, op->msg->n_statuses, MSG_DUP(u->status));
+    PB_FREE(op->msg->latest_status);
+    op->msg->latest_status = PB_DUP(u->status);
+    PB_ADD(op->msg, statuses, PB_DUP(u->status));
     state = (int)u->status->state;
     if (op->consumed && state == OP_STATE(FINISHED))
         finish_resize(m, agent, op);
@@ -234,13 +234,13 @@ void call_acknowledge_operation(struct master *m, struct framework *fw,
         return;
     }
     m->acks_valid++;
-    msg = MSG_NEW(reeve__devcluster__to_agent);
+    msg = PB_NEW(reeve__devcluster__to_agent);
     msg->acknowledge_operation =
-        MSG_NEW(reeve__devcluster__to_agent__acknowledge_operation);
-    MSG_SET_BYTES(msg->acknowledge_operation, operation_uuid, op->uuid,
-                  sizeof op->uuid);
-    MSG_SET_BYTES(msg->acknowledge_operation, status_uuid, ack->uuid.data,
-                  ack->uuid.len);
+        PB_NEW(reeve__devcluster__to_agent__acknowledge_operation);
+    PB_BYTES(msg->acknowledge_operation, operation_uuid, op->uuid,
+             sizeof op->uuid);
+    PB_BYTES(msg->acknowledge_operation, status_uuid, ack->uuid.data,
+             ack->uuid.len);
     send_agent(m, agent, msg);
     if (operation_state_is_terminal((int)op->msg->latest_status->state))
         operation_remove(m, op);

@@ -52,7 +52,7 @@ static void answer_absent(struct master *m, struct framework *fw,
         spec->state = TASK(UNREACHABLE);
         spec->message = "Reconciliation: Task is unreachable";
         status = status_new(m, fw, spec);
-        status->unreachable_time = msg_time(absent->since_ns);
+        status->unreachable_time = pb_time(absent->since_ns);
         send_status(m, fw, status);
         return;
     case REEVE__DEVCLUSTER__REGISTRY__STATE__GONE:
@@ -221,11 +221,11 @@ void call_kill(struct master *m, struct framework *fw,
         task->kill_pending = true;
         return;
     }
-    msg = MSG_NEW(reeve__devcluster__to_agent);
-    msg->kill = MSG_NEW(reeve__devcluster__to_agent__kill);
-    msg->kill->framework_id = msg_framework_id(fw->id);
-    msg->kill->task_id = msg_task_id(kill->task_id->value);
+    msg = PB_NEW(reeve__devcluster__to_agent);
+    msg->kill = PB_NEW(reeve__devcluster__to_agent__kill);
+    msg->kill->framework_id = pb_framework_id(fw->id);
+    msg->kill->task_id = pb_task_id(kill->task_id->value);
     if (kill->kill_policy)
-        msg->kill->kill_policy = MSG_DUP(kill->kill_policy);
+        msg->kill->kill_policy = PB_DUP(kill->kill_policy);
     send_agent(m, task->agent, msg);
 }

@@ -90,11 +90,11 @@ static void set_free(struct magent *agent)
 static void send_shutdown_framework(struct master *m,
                                     const struct magent *agent, const char *id)
 {
-    Reeve__Devcluster__ToAgent *msg = MSG_NEW(reeve__devcluster__to_agent);
+    Reeve__Devcluster__ToAgent *msg = PB_NEW(reeve__devcluster__to_agent);
 
     msg->shutdown_framework =
-        MSG_NEW(reeve__devcluster__to_agent__shutdown_framework);
-    msg->shutdown_framework->framework_id = msg_framework_id(id);
+        PB_NEW(reeve__devcluster__to_agent__shutdown_framework);
+    msg->shutdown_framework->framework_id = pb_framework_id(id);
     send_agent(m, agent, msg);
 }
 
@@ -190,7 +190,7 @@ static void take_task(struct master *m, struct magent *agent,
                       enum coming coming)
 {
     struct mtask *old = take_unreachable(fw, report->task);
-    struct mtask *task = task_add(m, agent, fw, MSG_DUP(report->task));
+    struct mtask *task = task_add(m, agent, fw, PB_DUP(report->task));
 
     /* What was known of it before it was unreachable still counts. */
     for (size_t i = 0;
@@ -202,10 +202,9 @@ static void take_task(struct master *m, struct magent *agent,
         const Mesos__V1__TaskStatus *last =
             task->msg->statuses[task->msg->n_statuses - 1];
 
-        MSG_SET(task->msg, status_update_state, last->state);
-        free(task->msg->status_update_uuid.data);
-        MSG_SET_BYTES(task->msg, status_update_uuid, report->pending_uuid.data,
-                      report->pending_uuid.len);
+        PB_SET(task->msg, status_update_state, last->state);
+        PB_BYTES(task->msg, status_update_uuid, report->pending_uuid.data,
+                 report->pending_uuid.len);
     }
     ledger_share(m, fw, task->used, 1);
     if (old && coming == COMING_BACK)
@@ -258,10 +257,10 @@ static void send_pending_kills(struct master *m, struct magent *agent)
         if (!task->kill_pending)
             continue;
         task->kill_pending = false;
-        msg = MSG_NEW(reeve__devcluster__to_agent);
-        msg->kill = MSG_NEW(reeve__devcluster__to_agent__kill);
-        msg->kill->framework_id = msg_framework_id(task->framework->id);
-        msg->kill->task_id = msg_task_id(task->msg->task_id->value);
+        msg = PB_NEW(reeve__devcluster__to_agent);
+        msg->kill = PB_NEW(reeve__devcluster__to_agent__kill);
+        msg->kill->framework_id = pb_framework_id(task->framework->id);
+        msg->kill->task_id = pb_task_id(task->msg->task_id->value);
         send_agent(m, agent, msg);
     }
 }
@@ -336,11 +335,11 @@ static struct magent *at_address(const struct master *m, const char *ip,
 static void set_info(struct magent *agent, const struct agent_link *link,
                      const REGISTER *reg)
 {
-    MSG_FREE(agent->info);
-    agent->info = MSG_DUP(reg->agent);
+    PB_FREE(agent->info);
+    agent->info = PB_DUP(reg->agent);
     if (agent->info->id)
-        MSG_FREE(agent->info->id);
-    agent->info->id = msg_agent_id(agent->id);
+        PB_FREE(agent->info->id);
+    agent->info->id = pb_agent_id(agent->id);
     free(agent->ip);
     agent->ip = xstrdup(link->ip);
     free(agent->software);
@@ -373,10 +372,10 @@ static struct magent *admit(struct master *m, const struct agent_link *link,
 
 static void send_registered(struct master *m, const struct magent *agent)
 {
-    Reeve__Devcluster__ToAgent *msg = MSG_NEW(reeve__devcluster__to_agent);
+    Reeve__Devcluster__ToAgent *msg = PB_NEW(reeve__devcluster__to_agent);
 
-    msg->registered = MSG_NEW(reeve__devcluster__to_agent__registered);
-    msg->registered->agent_id = msg_agent_id(agent->id);
+    msg->registered = PB_NEW(reeve__devcluster__to_agent__registered);
+    msg->registered->agent_id = pb_agent_id(agent->id);
     send_agent(m, agent, msg);
 }
 
@@ -400,9 +399,9 @@ static void load_report(struct master *m, struct magent *agent,
 
 static void refuse_gone(struct master *m, uint64_t link)
 {
-    Reeve__Devcluster__ToAgent *msg = MSG_NEW(reeve__devcluster__to_agent);
+    Reeve__Devcluster__ToAgent *msg = PB_NEW(reeve__devcluster__to_agent);
 
-    msg->shutdown = MSG_NEW(reeve__devcluster__to_agent__shutdown);
+    msg->shutdown = PB_NEW(reeve__devcluster__to_agent__shutdown);
     msg->shutdown->message = xstrdup("Agent has been marked gone");
     send_link(m, link, msg);
 }

@@ -16,8 +16,8 @@
 #include <utlist.h>
 
 #include "devcluster/master.h"
-#include "devcluster/msg.h"
 #include "lib/base/err.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/resources.h"
 #include "lib/mesos/states.h"
 

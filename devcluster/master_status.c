@@ -27,28 +27,28 @@ Mesos__V1__TaskStatus *status_new(const struct master *m,
                                   const struct framework *fw,
                                   const struct status_spec *spec)
 {
-    Mesos__V1__TaskStatus *status = MSG_NEW(mesos__v1__task_status);
+    Mesos__V1__TaskStatus *status = PB_NEW(mesos__v1__task_status);
 
-    status->task_id = msg_task_id(spec->task_id);
+    status->task_id = pb_task_id(spec->task_id);
     status->state = (Mesos__V1__TaskState)state_for(fw, spec->state);
-    MSG_SET(status, source, MESOS__V1__TASK_STATUS__SOURCE__SOURCE_MASTER);
-    MSG_SET(status, reason, (Mesos__V1__TaskStatus__Reason)spec->reason);
-    MSG_SET(status, timestamp, (double)m->wall_us / 1e6);
+    PB_SET(status, source, MESOS__V1__TASK_STATUS__SOURCE__SOURCE_MASTER);
+    PB_SET(status, reason, (Mesos__V1__TaskStatus__Reason)spec->reason);
+    PB_SET(status, timestamp, (double)m->wall_us / 1e6);
     status->message = xstrdup(spec->message);
     if (spec->agent_id)
-        status->agent_id = msg_agent_id(spec->agent_id);
+        status->agent_id = pb_agent_id(spec->agent_id);
     if (spec->executor_id && *spec->executor_id)
-        status->executor_id = msg_executor_id(spec->executor_id);
+        status->executor_id = pb_executor_id(spec->executor_id);
     return status;
 }
 
 void send_status(struct master *m, struct framework *fw,
                  Mesos__V1__TaskStatus *status)
 {
-    Mesos__V1__Scheduler__Event *event = MSG_NEW(mesos__v1__scheduler__event);
+    Mesos__V1__Scheduler__Event *event = PB_NEW(mesos__v1__scheduler__event);
 
-    MSG_SET(event, type, EVENT(UPDATE));
-    event->update = MSG_NEW(mesos__v1__scheduler__event__update);
+    PB_SET(event, type, EVENT(UPDATE));
+    event->update = PB_NEW(mesos__v1__scheduler__event__update);
     event->update->status = status;
     send_event(m, fw, event);
 }
@@ -61,24 +61,24 @@ void send_operation_status(struct master *m, struct framework *fw,
 
     if (!spec->id || !*spec->id)
         return;
-    status = MSG_NEW(mesos__v1__operation_status);
-    status->operation_id = MSG_NEW(mesos__v1__operation_id);
+    status = PB_NEW(mesos__v1__operation_status);
+    status->operation_id = PB_NEW(mesos__v1__operation_id);
     status->operation_id->value = xstrdup(spec->id);
     status->state = (Mesos__V1__OperationState)spec->state;
     status->message = xstrdup(spec->message);
     if (spec->agent_id)
-        status->agent_id = msg_agent_id(spec->agent_id);
-    event = MSG_NEW(mesos__v1__scheduler__event);
-    MSG_SET(event, type, EVENT(UPDATE_OPERATION_STATUS));
+        status->agent_id = pb_agent_id(spec->agent_id);
+    event = PB_NEW(mesos__v1__scheduler__event);
+    PB_SET(event, type, EVENT(UPDATE_OPERATION_STATUS));
     event->update_operation_status =
-        MSG_NEW(mesos__v1__scheduler__event__update_operation_status);
+        PB_NEW(mesos__v1__scheduler__event__update_operation_status);
     event->update_operation_status->status = status;
     send_event(m, fw, event);
 }
 
 static void drop_status(Mesos__V1__Task *msg, size_t index)
 {
-    MSG_FREE(msg->statuses[index]);
+    PB_FREE(msg->statuses[index]);
     memmove(&msg->statuses[index], &msg->statuses[index + 1],
             (msg->n_statuses - index - 1) * sizeof *msg->statuses);
     msg->n_statuses--;
@@ -87,7 +87,7 @@ static void drop_status(Mesos__V1__Task *msg, size_t index)
 void task_record_status(struct mtask *task, const Mesos__V1__TaskStatus *status)
 {
     Mesos__V1__Task *msg = task->msg;
-    Mesos__V1__TaskStatus *copy = MSG_DUP(status);
+    Mesos__V1__TaskStatus *copy = PB_DUP(status);
 
     if (copy->has_data) {
         free(copy->data.data);
@@ -100,7 +100,7 @@ void task_record_status(struct mtask *task, const Mesos__V1__TaskStatus *status)
         drop_status(msg, msg->n_statuses - 1);
     else if (msg->n_statuses == MAX_TASK_STATUSES)
         drop_status(msg, 0);
-    MSG_PUSH(msg->statuses, msg->n_statuses, copy);
+    PB_ADD(msg, statuses, copy);
 }
 
 void status_copy_details(Mesos__V1__TaskStatus *status,
@@ -112,9 +112,9 @@ void status_copy_details(Mesos__V1__TaskStatus *status,
         return;
     last = task->msg->statuses[task->msg->n_statuses - 1];
     if (last->has_healthy)
-        MSG_SET(status, healthy, last->healthy);
+        PB_SET(status, healthy, last->healthy);
     if (last->check_status)
-        status->check_status = MSG_DUP(last->check_status);
+        status->check_status = PB_DUP(last->check_status);
     if (last->container_status)
-        status->container_status = MSG_DUP(last->container_status);
+        status->container_status = PB_DUP(last->container_status);
 }

@@ -19,15 +19,14 @@ static void task_update(struct master *m, struct mtask *task,
     if (!task_state_is_terminal((int)msg->state))
         msg->state = (Mesos__V1__TaskState)latest;
     if (u->status->has_uuid) {
-        MSG_SET(msg, status_update_state, u->status->state);
-        free(msg->status_update_uuid.data);
-        MSG_SET_BYTES(msg, status_update_uuid, u->status->uuid.data,
-                      u->status->uuid.len);
+        PB_SET(msg, status_update_state, u->status->state);
+        PB_BYTES(msg, status_update_uuid, u->status->uuid.data,
+                 u->status->uuid.len);
     }
     if (u->status->executor_id && !msg->executor_id && task->agent &&
         find_executor(task->agent, task->framework,
                       u->status->executor_id->value))
-        msg->executor_id = msg_executor_id(u->status->executor_id->value);
+        msg->executor_id = pb_executor_id(u->status->executor_id->value);
     task_record_status(task, u->status);
     if (task_state_is_terminal(latest))
         task_release(m, task);
@@ -48,9 +47,9 @@ void update_from_agent(struct master *m, struct magent *agent,
     task = find_task(fw, u->status->task_id->value);
     if (task)
         task_update(m, task, u);
-    status = MSG_DUP(u->status);
+    status = PB_DUP(u->status);
     if (!status->agent_id)
-        status->agent_id = msg_agent_id(agent->id);
+        status->agent_id = pb_agent_id(agent->id);
     send_status(m, fw, status);
 }
 
@@ -67,13 +66,13 @@ void executor_exited(struct master *m, struct magent *agent,
     if (!executor)
         return;
     executor_remove(m, executor);
-    event = MSG_NEW(mesos__v1__scheduler__event);
-    MSG_SET(event, type, EVENT(FAILURE));
-    event->failure = MSG_NEW(mesos__v1__scheduler__event__failure);
-    event->failure->agent_id = msg_agent_id(agent->id);
-    event->failure->executor_id = msg_executor_id(ID_OF(exited->executor_id));
-    MSG_SET(event->failure, status,
-            exited->has_wait_status ? exited->wait_status : -1);
+    event = PB_NEW(mesos__v1__scheduler__event);
+    PB_SET(event, type, EVENT(FAILURE));
+    event->failure = PB_NEW(mesos__v1__scheduler__event__failure);
+    event->failure->agent_id = pb_agent_id(agent->id);
+    event->failure->executor_id = pb_executor_id(ID_OF(exited->executor_id));
+    PB_SET(event->failure, status,
+           exited->has_wait_status ? exited->wait_status : -1);
     send_event(m, fw, event);
 }
 
@@ -81,12 +80,12 @@ static void forward_ack(struct master *m, const struct magent *agent,
                         const struct framework *fw,
                         const Mesos__V1__Scheduler__Call__Acknowledge *ack)
 {
-    Reeve__Devcluster__ToAgent *msg = MSG_NEW(reeve__devcluster__to_agent);
+    Reeve__Devcluster__ToAgent *msg = PB_NEW(reeve__devcluster__to_agent);
 
-    msg->acknowledge = MSG_NEW(reeve__devcluster__to_agent__acknowledge);
-    msg->acknowledge->framework_id = msg_framework_id(fw->id);
-    msg->acknowledge->task_id = msg_task_id(ack->task_id->value);
-    MSG_SET_BYTES(msg->acknowledge, uuid, ack->uuid.data, ack->uuid.len);
+    msg->acknowledge = PB_NEW(reeve__devcluster__to_agent__acknowledge);
+    msg->acknowledge->framework_id = pb_framework_id(fw->id);
+    msg->acknowledge->task_id = pb_task_id(ack->task_id->value);
+    PB_BYTES(msg->acknowledge, uuid, ack->uuid.data, ack->uuid.len);
     send_agent(m, agent, msg);
 }
 

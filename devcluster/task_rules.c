@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "devcluster/json_view.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/mesos/resources.h"
 #include "lib/mesos/states.h"
+#include "lib/wire/pb.h"
 #include "lib/wire/wire.h"
 
 #define CHECK(name)  MESOS__V1__CHECK_INFO__TYPE__##name
@@ -452,8 +452,8 @@ bool executor_same(const Mesos__V1__ExecutorInfo *a,
     struct resources *x = resources_from(a->resources, a->n_resources);
     AUTO(resources)
     struct resources *y = resources_from(b->resources, b->n_resources);
-    AUTO_MESSAGE Mesos__V1__ExecutorInfo *c = MSG_DUP(a);
-    AUTO_MESSAGE Mesos__V1__ExecutorInfo *d = MSG_DUP(b);
+    AUTO_MESSAGE Mesos__V1__ExecutorInfo *c = PB_DUP(a);
+    AUTO_MESSAGE Mesos__V1__ExecutorInfo *d = PB_DUP(b);
     Mesos__V1__ExecutorInfo *both[] = {c, d};
 
     /* Resources are a set, labels and the grace period do not count. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/wire/pb.h"
 
 static Mesos__V1__Label *find(const Mesos__V1__Labels *labels, const char *key)
 {
@@ -23,12 +24,9 @@ const char *labels_find(const Mesos__V1__Labels *labels, const char *key)
 
 void labels_add(Mesos__V1__Labels **labels, const char *key, const char *value)
 {
-    if (!*labels) {
-        *labels = xmalloc(sizeof(**labels));
-        mesos__v1__labels__init(*labels);
-    }
-    Mesos__V1__Label *label = xmalloc(sizeof(*label));
-    mesos__v1__label__init(label);
+    if (!*labels)
+        *labels = PB_NEW(mesos__v1__labels);
+    Mesos__V1__Label *label = PB_NEW(mesos__v1__label);
     label->key = xstrdup(key);
     label->value = xstrdup(value);
 

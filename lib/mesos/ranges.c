@@ -8,13 +8,13 @@
 
 #include "lib/base/base.h"
 #include "lib/mesos/resources.h"
+#include "lib/wire/pb.h"
 #include "lib/wire/wire.h"
 
 static void append(Mesos__V1__Value__Ranges *ranges, uint64_t begin,
                    uint64_t end)
 {
-    Mesos__V1__Value__Range *range = xmalloc(sizeof(*range));
-    mesos__v1__value__range__init(range);
+    Mesos__V1__Value__Range *range = PB_NEW(mesos__v1__value__range);
     range->begin = begin;
     range->end = end;
     ranges->range =

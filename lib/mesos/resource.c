@@ -14,14 +14,14 @@
 #include "lib/mesos/labels.h"
 #include "lib/mesos/resources.h"
 #include "lib/mesos/states.h"
+#include "lib/wire/pb.h"
 #include "lib/wire/wire.h"
 
 /* ---- making ------------------------------------------------------------ */
 static Mesos__V1__Resource *resource_new(const char *name,
                                          Mesos__V1__Value__Type type)
 {
-    Mesos__V1__Resource *resource = xmalloc(sizeof(*resource));
-    mesos__v1__resource__init(resource);
+    Mesos__V1__Resource *resource = PB_NEW(mesos__v1__resource);
     resource->name = xstrdup(name);
     resource->type = type;
     return resource;
@@ -40,8 +40,7 @@ Mesos__V1__Resource *resource_range(const char *name, uint64_t begin,
 {
     Mesos__V1__Resource *resource =
         resource_new(name, MESOS__V1__VALUE__TYPE__RANGES);
-    resource->ranges = xmalloc(sizeof(*resource->ranges));
-    mesos__v1__value__ranges__init(resource->ranges);
+    resource->ranges = PB_NEW(mesos__v1__value__ranges);
     ranges_add(resource->ranges, begin, end);
     return resource;
 }
@@ -64,8 +63,7 @@ Mesos__V1__Resource__ReservationInfo *reservation_new(const char *role,
                                                       const char *label_value)
 {
     Mesos__V1__Resource__ReservationInfo *reservation =
-        xmalloc(sizeof(*reservation));
-    mesos__v1__resource__reservation_info__init(reservation);
+        PB_NEW(mesos__v1__resource__reservation_info);
     reservation->has_type = 1;
     reservation->type = MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__DYNAMIC;
     reservation->role = xstrdup(role);
@@ -103,10 +101,8 @@ int64_t resource_milli(const Mesos__V1__Resource *resource)
 
 void resource_set_milli(Mesos__V1__Resource *resource, int64_t milli)
 {
-    if (!resource->scalar) {
-        resource->scalar = xmalloc(sizeof(*resource->scalar));
-        mesos__v1__value__scalar__init(resource->scalar);
-    }
+    if (!resource->scalar)
+        resource->scalar = PB_NEW(mesos__v1__value__scalar);
     resource->scalar->value = milli_to_double(milli);
 }
 
@@ -204,8 +200,7 @@ void resource_allocate(Mesos__V1__Resource *resource, const char *role)
     wire_auto_free(&resource->allocation_info);
     if (!copy)
         return;
-    resource->allocation_info = xmalloc(sizeof(*resource->allocation_info));
-    mesos__v1__resource__allocation_info__init(resource->allocation_info);
+    resource->allocation_info = PB_NEW(mesos__v1__resource__allocation_info);
     resource->allocation_info->role = copy;
 }
 

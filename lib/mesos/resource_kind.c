@@ -11,6 +11,7 @@
 #include "lib/mesos/labels.h"
 #include "lib/mesos/resource.h"
 #include "lib/mesos/resources.h"
+#include "lib/wire/pb.h"
 #include "lib/wire/wire.h"
 
 /* Both unset, or both set and the same. */
@@ -148,10 +149,8 @@ bool resource_contains(const Mesos__V1__Resource *whole,
 static void add_items(Mesos__V1__Value__Set **set,
                       const Mesos__V1__Value__Set *more)
 {
-    if (!*set) {
-        *set = xmalloc(sizeof(**set));
-        mesos__v1__value__set__init(*set);
-    }
+    if (!*set)
+        *set = PB_NEW(mesos__v1__value__set);
     Mesos__V1__Value__Set *s = *set;
     for (size_t i = 0; more && i < more->n_item; i++) {
         if (has_item(s, more->item[i]))

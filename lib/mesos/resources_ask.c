@@ -4,6 +4,7 @@
 
 #include "lib/base/base.h"
 #include "lib/mesos/resources.h"
+#include "lib/wire/pb.h"
 
 static int64_t amount(const Mesos__V1__Resource *resource)
 {
@@ -50,8 +51,7 @@ resources_ranges(const struct resources *resources, const char *name,
                  bool (*keep)(const Mesos__V1__Resource *, const void *arg),
                  const void *arg)
 {
-    Mesos__V1__Value__Ranges *all = xmalloc(sizeof(*all));
-    mesos__v1__value__ranges__init(all);
+    Mesos__V1__Value__Ranges *all = PB_NEW(mesos__v1__value__ranges);
     for (size_t i = 0; i < resources_count(resources); i++) {
         const Mesos__V1__Resource *r = resources_at(resources, i);
         if (strcmp(r->name, name) != 0 || !r->ranges || (keep && !keep(r, arg)))

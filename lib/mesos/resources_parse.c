@@ -14,6 +14,7 @@
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/mesos/resources.h"
+#include "lib/wire/pb.h"
 #include "lib/wire/wire.h"
 
 /* Cuts blanks at both ends, in place. */
@@ -77,23 +78,20 @@ static int parse_value(Mesos__V1__Resource *r, char *text, struct err *err)
     if (n >= 2 && text[0] == '[' && text[n - 1] == ']') {
         text[n - 1] = '\0';
         r->type = MESOS__V1__VALUE__TYPE__RANGES;
-        r->ranges = xmalloc(sizeof(*r->ranges));
-        mesos__v1__value__ranges__init(r->ranges);
+        r->ranges = PB_NEW(mesos__v1__value__ranges);
         return parse_list(text + 1, r->ranges, err, parse_range_part);
     }
     if (n >= 2 && text[0] == '{' && text[n - 1] == '}') {
         text[n - 1] = '\0';
         r->type = MESOS__V1__VALUE__TYPE__SET;
-        r->set = xmalloc(sizeof(*r->set));
-        mesos__v1__value__set__init(r->set);
+        r->set = PB_NEW(mesos__v1__value__set);
         return parse_list(text + 1, r->set, err, parse_item_part);
     }
     if (!parse_double(text, &number))
         return err_set(err, ERR_INVALID, "'%s' is no number, range or set",
                        text);
     r->type = MESOS__V1__VALUE__TYPE__SCALAR;
-    r->scalar = xmalloc(sizeof(*r->scalar));
-    mesos__v1__value__scalar__init(r->scalar);
+    r->scalar = PB_NEW(mesos__v1__value__scalar);
     r->scalar->value = number;
     return 0;
 }
@@ -130,8 +128,7 @@ static int parse_entry(struct resources *into, char *entry, struct err *err)
     *colon = '\0';
     if (parse_name(entry, &role, err) < 0)
         return -1;
-    Mesos__V1__Resource *r = xmalloc(sizeof(*r));
-    mesos__v1__resource__init(r);
+    Mesos__V1__Resource *r = PB_NEW(mesos__v1__resource);
     r->name = xstrdup(trim(entry));
     int rc = parse_value(r, trim(colon + 1), err);
     if (rc == 0 && role && strcmp(role, "*") != 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/wire/pb.h"
 
 #define MAX_NAMED 5 /* unset variables named in one error */
 
@@ -97,11 +98,11 @@ void load_warn(struct loader *l, const struct yaml_node *at, const char *fmt,
     FORMAT(text, fmt);
     add_place(l, mustache_line(l->rendered, at ? at->line : 1), &out);
     buf_add_str(&out, text);
-    LOAD_ADD(l->spec, warnings, buf_take(&out, NULL));
+    PB_ADD(l->spec, warnings, buf_take(&out, NULL));
 }
 
 void load_note(struct loader *l, const char *fmt, ...)
 {
     FORMAT(text, fmt);
-    LOAD_ADD(l->spec, warnings, xstrdup(text));
+    PB_ADD(l->spec, warnings, xstrdup(text));
 }

@@ -15,6 +15,7 @@
 #include "lib/spec/mustache.h"
 #include "lib/spec/spec.h"
 #include "lib/spec/yaml_tree.h"
+#include "lib/wire/pb.h"
 
 struct err;
 
@@ -43,23 +44,6 @@ void load_warn(struct loader *l, const struct yaml_node *at, const char *fmt,
 /* A warning without a place. */
 void load_note(struct loader *l, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-
-/* LOAD_NEW(reeve__pod_spec): a new message with its defaults. */
-#define LOAD_NEW(prefix)                                                       \
-    ({                                                                         \
-        __typeof__(prefix##__unpack(NULL, 0, NULL)) load_new_ =                \
-            xmalloc(sizeof(*load_new_));                                       \
-        prefix##__init(load_new_);                                             \
-        load_new_;                                                             \
-    })
-/* Appends to a repeated field. */
-#define LOAD_ADD(message, field, item)                                         \
-    do {                                                                       \
-        (message)->field =                                                     \
-            xrealloc((message)->field,                                         \
-                     ((message)->n_##field + 1) * sizeof(*(message)->field));  \
-        (message)->field[(message)->n_##field++] = (item);                     \
-    } while (0)
 
 /* map_service.c, map_pod.c, map_task.c, map_plan.c */
 int load_service(struct loader *l, const struct yaml_node *root);

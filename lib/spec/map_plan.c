@@ -9,6 +9,7 @@
 
 #include "lib/spec/loader.h"
 #include "lib/spec/schema.h"
+#include "lib/wire/pb.h"
 
 #define DEFAULT_INDEX (-1)
 
@@ -64,9 +65,9 @@ static int read_step_tasks(const struct phase *phase,
                            const struct yaml_node *node,
                            Reeve__StepGroup *group)
 {
-    Reeve__StepTasks *tasks = LOAD_NEW(reeve__step_tasks);
+    Reeve__StepTasks *tasks = PB_NEW(reeve__step_tasks);
 
-    LOAD_ADD(group, groups, tasks);
+    PB_ADD(group, groups, tasks);
     if (node->kind != YAML_KIND_LIST || node->n_entries == 0)
         return load_fail(phase->l, node,
                          "Malformed step in phase '%.60s': expected a list of "
@@ -81,7 +82,7 @@ static int read_step_tasks(const struct phase *phase,
                              "Malformed step: step refers to a task that does "
                              "not exist: '%.60s' in pod '%.60s'",
                              text, phase->pod->type);
-        LOAD_ADD(tasks, tasks, xstrdup(text));
+        PB_ADD(tasks, tasks, xstrdup(text));
     }
     return 0;
 }
@@ -128,8 +129,8 @@ static int read_step(const struct phase *phase, const struct yaml_node *node)
     const struct yaml_entry *entry = &node->entries[0];
     if (read_index(phase, entry, &index) < 0)
         return -1;
-    Reeve__StepGroup *group = LOAD_NEW(reeve__step_group);
-    LOAD_ADD(phase->spec, steps, group);
+    Reeve__StepGroup *group = PB_NEW(reeve__step_group);
+    PB_ADD(phase->spec, steps, group);
     group->has_index = true;
     group->index = index;
     if (entry->value->kind != YAML_KIND_LIST)
@@ -190,9 +191,9 @@ static int read_phase(struct loader *l, const char *key,
                       const struct yaml_node *node, ProtobufCMessage *into)
 {
     Reeve__PlanSpec *plan = (Reeve__PlanSpec *)(void *)into;
-    Reeve__PhaseSpec *spec = LOAD_NEW(reeve__phase_spec);
+    Reeve__PhaseSpec *spec = PB_NEW(reeve__phase_spec);
 
-    LOAD_ADD(plan, phases, spec);
+    PB_ADD(plan, phases, spec);
     spec->name = xstrdup(key);
     if (schema_object(l, node, phase_keys, &spec->base) < 0 ||
         check_phase_strategy(l, node, &spec->strategy) < 0)
@@ -231,9 +232,9 @@ static int read_plan(struct loader *l, const char *key,
                      const struct yaml_node *node, ProtobufCMessage *into)
 {
     Reeve__ServiceSpec *spec = (Reeve__ServiceSpec *)(void *)into;
-    Reeve__PlanSpec *plan = LOAD_NEW(reeve__plan_spec);
+    Reeve__PlanSpec *plan = PB_NEW(reeve__plan_spec);
 
-    LOAD_ADD(spec, plans, plan);
+    PB_ADD(spec, plans, plan);
     plan->name = xstrdup(key);
     if (schema_object(l, node, plan_keys, &plan->base) < 0)
         return -1;

@@ -7,6 +7,7 @@
 #include "lib/spec/names.h"
 #include "lib/spec/placement.h"
 #include "lib/spec/schema.h"
+#include "lib/wire/pb.h"
 
 #define MAX_COUNT 100000
 
@@ -41,10 +42,10 @@ static const struct schema_key rlimit_keys[] = {
 static int read_rlimit(struct loader *l, const char *key,
                        const struct yaml_node *node, ProtobufCMessage *into)
 {
-    Reeve__RLimit *limit = LOAD_NEW(reeve__rlimit);
+    Reeve__RLimit *limit = PB_NEW(reeve__rlimit);
     bool known = false;
 
-    LOAD_ADD(pod_of(into), rlimits, limit);
+    PB_ADD(pod_of(into), rlimits, limit);
     limit->name = xstrdup(key);
     for (size_t i = 0; i < ARRAY_LEN(rlimit_names); i++)
         known = known || strcmp(rlimit_names[i], key) == 0;
@@ -121,10 +122,10 @@ static const struct schema_key network_keys[] = {
 static int read_network(struct loader *l, const char *key,
                         const struct yaml_node *node, ProtobufCMessage *into)
 {
-    Reeve__NetworkSpec *network = LOAD_NEW(reeve__network_spec);
+    Reeve__NetworkSpec *network = PB_NEW(reeve__network_spec);
     bool maps_ports = strcmp(key, "mesos-bridge") == 0;
 
-    LOAD_ADD(pod_of(into), networks, network);
+    PB_ADD(pod_of(into), networks, network);
     network->name = xstrdup(key);
     if (schema_object(l, node, network_keys, &network->base) < 0)
         return -1;
@@ -173,9 +174,9 @@ static bool is_secret_file(const char *file)
 static int read_secret(struct loader *l, const char *key,
                        const struct yaml_node *node, ProtobufCMessage *into)
 {
-    Reeve__SecretSpec *secret = LOAD_NEW(reeve__secret_spec);
+    Reeve__SecretSpec *secret = PB_NEW(reeve__secret_spec);
 
-    LOAD_ADD(pod_of(into), secrets, secret);
+    PB_ADD(pod_of(into), secrets, secret);
     secret->id = xstrdup(key);
     if (schema_object(l, node, secret_keys, &secret->base) < 0)
         return -1;
@@ -199,9 +200,9 @@ static int read_host_volume(struct loader *l, const char *key,
                             const struct yaml_node *node,
                             ProtobufCMessage *into)
 {
-    Reeve__HostVolume *volume = LOAD_NEW(reeve__host_volume);
+    Reeve__HostVolume *volume = PB_NEW(reeve__host_volume);
 
-    LOAD_ADD(pod_of(into), host_volumes, volume);
+    PB_ADD(pod_of(into), host_volumes, volume);
     volume->id = xstrdup(key);
     if (schema_object(l, node, host_volume_keys, &volume->base) < 0)
         return -1;
@@ -249,9 +250,9 @@ static int read_external_volume(struct loader *l, const char *key,
                                 const struct yaml_node *node,
                                 ProtobufCMessage *into)
 {
-    Reeve__ExternalVolume *volume = LOAD_NEW(reeve__external_volume);
+    Reeve__ExternalVolume *volume = PB_NEW(reeve__external_volume);
 
-    LOAD_ADD(pod_of(into), external_volumes, volume);
+    PB_ADD(pod_of(into), external_volumes, volume);
     volume->id = xstrdup(key);
     if (schema_object(l, node, external_volume_keys, &volume->base) < 0)
         return -1;
@@ -395,7 +396,7 @@ static int add_volume(struct loader *l, const char *key,
 
     (void)key; /* only a label for the reader of the file */
     if (volume)
-        LOAD_ADD(pod_of(into), volumes, volume);
+        PB_ADD(pod_of(into), volumes, volume);
     return rc;
 }
 
@@ -503,10 +504,10 @@ static int read_pod(struct loader *l, const char *key,
                     const struct yaml_node *node, ProtobufCMessage *into)
 {
     Reeve__ServiceSpec *spec = (Reeve__ServiceSpec *)(void *)into;
-    Reeve__PodSpec *pod = LOAD_NEW(reeve__pod_spec);
+    Reeve__PodSpec *pod = PB_NEW(reeve__pod_spec);
     const char *why;
 
-    LOAD_ADD(spec, pods, pod);
+    PB_ADD(spec, pods, pod);
     pod->type = xstrdup(key);
     if (strstr(key, "__"))
         return load_fail(l, node,

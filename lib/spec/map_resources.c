@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/spec/loader.h"
+#include "lib/wire/pb.h"
 
 #define MAX_PROFILE 128
 
@@ -51,8 +52,8 @@ static int read_ranges(struct loader *l, const struct yaml_node *node,
                          yaml_tree_what(node));
     for (size_t i = 0; i < node->n_entries; i++) {
         const struct yaml_node *item = node->entries[i].value;
-        Reeve__PortRange *range = LOAD_NEW(reeve__port_range);
-        LOAD_ADD(port, ranges, range);
+        Reeve__PortRange *range = PB_NEW(reeve__port_range);
+        PB_ADD(port, ranges, range);
         if (schema_object(l, item, range_keys, &range->base) < 0)
             return -1;
         range->has_begin = range->has_end = true;
@@ -79,9 +80,9 @@ static int read_port(struct loader *l, const char *key,
                      const struct yaml_node *node, ProtobufCMessage *into)
 {
     Reeve__ResourceSet *set = set_of(into);
-    Reeve__PortSpec *port = LOAD_NEW(reeve__port_spec);
+    Reeve__PortSpec *port = PB_NEW(reeve__port_spec);
 
-    LOAD_ADD(set, ports, port);
+    PB_ADD(set, ports, port);
     port->name = xstrdup(key);
     if (schema_object(l, node, port_keys, &port->base) < 0)
         return -1;
@@ -199,7 +200,7 @@ static const struct schema_key volume_keys[] = {
 int load_volume(struct loader *l, const struct yaml_node *node,
                 Reeve__VolumeSpec **out)
 {
-    Reeve__VolumeSpec *volume = LOAD_NEW(reeve__volume_spec);
+    Reeve__VolumeSpec *volume = PB_NEW(reeve__volume_spec);
 
     *out = volume;
     if (schema_object(l, node, volume_keys, &volume->base) < 0)
@@ -219,7 +220,7 @@ static int add_volume(struct loader *l, const char *key,
     int rc = load_volume(l, node, &volume);
 
     (void)key; /* only a label for the reader of the file */
-    LOAD_ADD(set_of(into), volumes, volume);
+    PB_ADD(set_of(into), volumes, volume);
     return rc;
 }
 
@@ -335,9 +336,9 @@ static int check_set(struct loader *l, const struct yaml_node *node,
 
 static Reeve__ResourceSet *new_set(Reeve__PodSpec *pod, const char *id)
 {
-    Reeve__ResourceSet *set = LOAD_NEW(reeve__resource_set);
+    Reeve__ResourceSet *set = PB_NEW(reeve__resource_set);
 
-    LOAD_ADD(pod, resource_sets, set);
+    PB_ADD(pod, resource_sets, set);
     set->id = xstrdup(id);
     return set;
 }

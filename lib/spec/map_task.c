@@ -11,6 +11,7 @@
 #include "lib/spec/loader.h"
 #include "lib/spec/map_resources.h"
 #include "lib/spec/schema.h"
+#include "lib/wire/pb.h"
 
 #define MAX_TEMPLATE ((size_t)4 << 20)
 
@@ -60,9 +61,9 @@ void load_set_env(Reeve__TaskSpec *task, const char *name, const char *value)
         if (strcmp(task->env[i]->name, name) == 0)
             var = task->env[i];
     if (!var) {
-        var = LOAD_NEW(reeve__env_var);
+        var = PB_NEW(reeve__env_var);
         var->name = xstrdup(name);
-        LOAD_ADD(task, env, var);
+        PB_ADD(task, env, var);
     }
     free(var->value);
     var->value = xstrdup(value);
@@ -133,9 +134,9 @@ static int read_config(struct loader *l, const char *key,
                        const struct yaml_node *node, ProtobufCMessage *into)
 {
     Reeve__TaskSpec *task = task_of(into);
-    Reeve__ConfigTemplate *config = LOAD_NEW(reeve__config_template);
+    Reeve__ConfigTemplate *config = PB_NEW(reeve__config_template);
 
-    LOAD_ADD(task, configs, config);
+    PB_ADD(task, configs, config);
     config->name = xstrdup(key);
     if (schema_object(l, node, config_keys, &config->base) < 0)
         return -1;
@@ -184,7 +185,7 @@ static const struct schema_key readiness_keys[] = {
 static int read_health(struct loader *l, const struct yaml_node *node,
                        ProtobufCMessage *into)
 {
-    Reeve__CheckSpec *check = LOAD_NEW(reeve__check_spec);
+    Reeve__CheckSpec *check = PB_NEW(reeve__check_spec);
 
     task_of(into)->health_check = check;
     check->has_delay_s = true;
@@ -194,7 +195,7 @@ static int read_health(struct loader *l, const struct yaml_node *node,
 static int read_readiness(struct loader *l, const struct yaml_node *node,
                           ProtobufCMessage *into)
 {
-    Reeve__CheckSpec *check = LOAD_NEW(reeve__check_spec);
+    Reeve__CheckSpec *check = PB_NEW(reeve__check_spec);
 
     task_of(into)->readiness_check = check;
     check->has_delay_s = true;
@@ -212,7 +213,7 @@ static int read_discovery(struct loader *l, const struct yaml_node *node,
                           ProtobufCMessage *into)
 {
     static const char *const known[] = {"FRAMEWORK", "CLUSTER", "EXTERNAL"};
-    Reeve__DiscoverySpec *discovery = LOAD_NEW(reeve__discovery_spec);
+    Reeve__DiscoverySpec *discovery = PB_NEW(reeve__discovery_spec);
 
     task_of(into)->discovery = discovery;
     if (schema_object(l, node, discovery_keys, &discovery->base) < 0)
@@ -236,7 +237,7 @@ static bool add_label(const char *text, size_t len, Reeve__LabelSpec ***labels,
 
     if (!colon || colon == text)
         return false;
-    Reeve__LabelSpec *label = LOAD_NEW(reeve__label_spec);
+    Reeve__LabelSpec *label = PB_NEW(reeve__label_spec);
     label->key = xstrndup(text, (size_t)(colon - text));
     label->value = xstrndup(colon + 1, len - (size_t)(colon + 1 - text));
     *labels = xrealloc(*labels, (*n + 1) * sizeof(**labels));
@@ -284,8 +285,8 @@ static int read_encryption(struct loader *l, const struct yaml_node *node,
                          yaml_tree_what(node));
     for (size_t i = 0; i < node->n_entries; i++) {
         const struct yaml_node *item = node->entries[i].value;
-        Reeve__TransportEncryption *e = LOAD_NEW(reeve__transport_encryption);
-        LOAD_ADD(task, transport_encryption, e);
+        Reeve__TransportEncryption *e = PB_NEW(reeve__transport_encryption);
+        PB_ADD(task, transport_encryption, e);
         if (schema_object(l, item, encryption_keys, &e->base) < 0)
             return -1;
         if (strcmp(e->type, "TLS") != 0 && strcmp(e->type, "KEYSTORE") != 0)
@@ -412,10 +413,10 @@ static int fill_task(struct loader *l, Reeve__TaskSpec *task,
 int load_task(struct loader *l, Reeve__PodSpec *pod, const char *name,
               const struct yaml_node *node)
 {
-    Reeve__TaskSpec *task = LOAD_NEW(reeve__task_spec);
+    Reeve__TaskSpec *task = PB_NEW(reeve__task_spec);
     bool is_inline = !*name;
 
-    LOAD_ADD(pod, tasks, task);
+    PB_ADD(pod, tasks, task);
     task->name = xstrdup(name);
     if (fill_task(l, task, node, is_inline) < 0)
         return -1;

@@ -10,6 +10,7 @@
 #include "lib/base/err.h"
 #include "lib/base/fs.h"
 #include "lib/spec/loader.h"
+#include "lib/wire/pb.h"
 
 #define MAX_FILE ((size_t)16 << 20)
 
@@ -69,7 +70,7 @@ Reeve__ServiceSpec *spec_parse(const struct spec_source *source,
         err_wrap(err, "%s", source->path);
         return NULL;
     }
-    l.spec = LOAD_NEW(reeve__service_spec);
+    l.spec = PB_NEW(reeve__service_spec);
     int rc = load_rendered(&l);
     mustache_result_free(&rendered);
     buf_free(&l.path);

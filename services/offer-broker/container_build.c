@@ -11,7 +11,7 @@
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/mesos/labels.h"
-#include "services/offer-broker/pb.h"
+#include "lib/wire/pb.h"
 
 static bool has_ports(const Reeve__PodSpec *pod)
 {
@@ -70,7 +70,7 @@ int container_check(const Reeve__PodSpec *pod, struct err *err)
 static Mesos__V1__ContainerInfo *made(Mesos__V1__ContainerInfo **container)
 {
     if (!*container) {
-        PB_NEW(*container, mesos__v1__container_info);
+        *container = PB_NEW(mesos__v1__container_info);
         (*container)->type = MESOS__V1__CONTAINER_INFO__TYPE__MESOS;
     }
     return *container;
@@ -81,7 +81,7 @@ static Mesos__V1__LinuxInfo *linux_of(Mesos__V1__ContainerInfo **container)
     Mesos__V1__ContainerInfo *c = made(container);
 
     if (!c->linux_info)
-        PB_NEW(c->linux_info, mesos__v1__linux_info);
+        c->linux_info = PB_NEW(mesos__v1__linux_info);
     return c->linux_info;
 }
 
@@ -92,10 +92,10 @@ static Mesos__V1__Volume *add_volume(Mesos__V1__ContainerInfo **container,
     Mesos__V1__ContainerInfo *c = made(container);
     Mesos__V1__Volume *volume;
 
-    PB_NEW(volume, mesos__v1__volume);
+    volume = PB_NEW(mesos__v1__volume);
     volume->mode = MESOS__V1__VOLUME__MODE__RW;
     volume->container_path = xstrdup(container_path);
-    PB_NEW(volume->source, mesos__v1__volume__source);
+    volume->source = PB_NEW(mesos__v1__volume__source);
     PB_SET(volume->source, type, (Mesos__V1__Volume__Source__Type)type);
     PB_ADD(c, volumes, volume);
     return volume;
@@ -109,8 +109,8 @@ static void add_sandbox_path(Mesos__V1__ContainerInfo **container,
         add_volume(container, container_path,
                    MESOS__V1__VOLUME__SOURCE__TYPE__SANDBOX_PATH);
 
-    PB_NEW(volume->source->sandbox_path,
-           mesos__v1__volume__source__sandbox_path);
+    volume->source->sandbox_path =
+        PB_NEW(mesos__v1__volume__source__sandbox_path);
     PB_SET(volume->source->sandbox_path, type,
            (Mesos__V1__Volume__Source__SandboxPath__Type)type);
     volume->source->sandbox_path->path = xstrdup(path);
@@ -124,11 +124,11 @@ static void add_image(Mesos__V1__ContainerInfo **container, const char *name)
     if (!*str_or_empty(name))
         return;
     c = made(container);
-    PB_NEW(image, mesos__v1__image);
+    image = PB_NEW(mesos__v1__image);
     image->type = MESOS__V1__IMAGE__TYPE__DOCKER;
-    PB_NEW(image->docker, mesos__v1__image__docker);
+    image->docker = PB_NEW(mesos__v1__image__docker);
     image->docker->name = xstrdup(name);
-    PB_NEW(c->mesos, mesos__v1__container_info__mesos_info);
+    c->mesos = PB_NEW(mesos__v1__container_info__mesos_info);
     c->mesos->image = image;
     /* An image's own /tmp is on its root file system; the sandbox has room. */
     add_sandbox_path(container, "/tmp", "tmp",
@@ -149,8 +149,8 @@ static void add_rlimits(Mesos__V1__ContainerInfo **container,
             continue;
         c = made(container);
         if (!c->rlimit_info)
-            PB_NEW(c->rlimit_info, mesos__v1__rlimit_info);
-        PB_NEW(limit, mesos__v1__rlimit_info__rlimit);
+            c->rlimit_info = PB_NEW(mesos__v1__rlimit_info);
+        limit = PB_NEW(mesos__v1__rlimit_info__rlimit);
         PB_SET(limit, type, (Mesos__V1__RLimitInfo__RLimit__Type)type);
         if (spec->has_soft && spec->has_hard && spec->soft >= 0) {
             PB_SET(limit, soft, (uint64_t)spec->soft);
@@ -172,9 +172,9 @@ static void add_secret_files(Mesos__V1__ContainerInfo **container,
             continue;
         volume = add_volume(container, spec->file,
                             MESOS__V1__VOLUME__SOURCE__TYPE__SECRET);
-        PB_NEW(secret, mesos__v1__secret);
+        secret = PB_NEW(mesos__v1__secret);
         PB_SET(secret, type, MESOS__V1__SECRET__TYPE__REFERENCE);
-        PB_NEW(secret->reference, mesos__v1__secret__reference);
+        secret->reference = PB_NEW(mesos__v1__secret__reference);
         secret->reference->name = xstrdup(str_or_empty(spec->secret));
         volume->source->secret = secret;
     }
@@ -191,7 +191,8 @@ static void add_host_volumes(Mesos__V1__ContainerInfo **container,
 
         if (str_eq(spec->mode, "RO"))
             volume->mode = MESOS__V1__VOLUME__MODE__RO;
-        PB_NEW(volume->source->host_path, mesos__v1__volume__source__host_path);
+        volume->source->host_path =
+            PB_NEW(mesos__v1__volume__source__host_path);
         volume->source->host_path->path =
             xstrdup(str_or_empty(spec->host_path));
     }
@@ -204,7 +205,7 @@ static void add_seccomp(Mesos__V1__ContainerInfo **container,
 
     if (!pod->has_seccomp_unconfined && !pod->seccomp_profile_name)
         return;
-    PB_NEW(seccomp, mesos__v1__seccomp_info);
+    seccomp = PB_NEW(mesos__v1__seccomp_info);
     if (pod->seccomp_profile_name)
         seccomp->profile_name = xstrdup(pod->seccomp_profile_name);
     else
@@ -268,7 +269,7 @@ Mesos__V1__ContainerInfo *container_of_executor(const Reeve__PodSpec *pod)
     for (size_t i = 0; i < pod->n_networks; i++) {
         const Reeve__NetworkSpec *spec = pod->networks[i];
 
-        PB_NEW(network, mesos__v1__network_info);
+        network = PB_NEW(mesos__v1__network_info);
         network->name = xstrdup(spec->name);
         for (size_t k = 0; k < spec->n_labels; k++)
             labels_add(&network->labels, spec->labels[k]->key,

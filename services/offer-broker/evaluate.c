@@ -11,8 +11,8 @@
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/mesos/labels.h"
+#include "lib/mesos/pb_mesos.h"
 #include "services/offer-broker/evaluate_internal.h"
-#include "services/offer-broker/pb.h"
 
 void match_destroy(struct match **match)
 {
@@ -198,11 +198,11 @@ void eval_reserve(struct eval *e, const Mesos__V1__Resource *resource)
     body.n_resources = 1;
     apply(e, &one);
     if (!e->reserve) {
-        PB_NEW(e->reserve, mesos__v1__offer__operation);
+        e->reserve = PB_NEW(mesos__v1__offer__operation);
         e->reserve->has_type = true;
         e->reserve->type = one.type;
         e->reserve->id = pb_operation_id(e->reserve_id);
-        PB_NEW(e->reserve->reserve, mesos__v1__offer__operation__reserve);
+        e->reserve->reserve = PB_NEW(mesos__v1__offer__operation__reserve);
     }
     PB_ADD(e->reserve->reserve, resources, list[0]);
 }
@@ -222,10 +222,11 @@ void eval_unreserve(struct eval *e, const Mesos__V1__Resource *resource)
     apply(e, &one);
     if (!e->unreserve) {
         id = operation_id(e->in);
-        PB_NEW(e->unreserve, mesos__v1__offer__operation);
+        e->unreserve = PB_NEW(mesos__v1__offer__operation);
         PB_SET(e->unreserve, type, one.type);
         e->unreserve->id = pb_operation_id(id);
-        PB_NEW(e->unreserve->unreserve, mesos__v1__offer__operation__unreserve);
+        e->unreserve->unreserve =
+            PB_NEW(mesos__v1__offer__operation__unreserve);
     }
     PB_ADD(e->unreserve->unreserve, resources, list[0]);
 }
@@ -243,10 +244,10 @@ void eval_create(struct eval *e, const Mesos__V1__Resource *volume)
     body.n_volumes = 1;
     apply(e, &one);
     if (!e->create) {
-        PB_NEW(e->create, mesos__v1__offer__operation);
+        e->create = PB_NEW(mesos__v1__offer__operation);
         PB_SET(e->create, type, one.type);
         e->create->id = pb_operation_id(e->create_id);
-        PB_NEW(e->create->create, mesos__v1__offer__operation__create);
+        e->create->create = PB_NEW(mesos__v1__offer__operation__create);
     }
     PB_ADD(e->create->create, volumes, list[0]);
 }
@@ -301,7 +302,7 @@ void eval_entry_amount(Reeve__ReservedResource *entry,
         free(entry->ports[i]);
     entry->n_ports = 0;
     for (size_t i = 0; resource->ranges && i < resource->ranges->n_range; i++) {
-        PB_NEW(range, reeve__port_range);
+        range = PB_NEW(reeve__port_range);
         PB_SET(range, begin, (uint32_t)resource->ranges->range[i]->begin);
         PB_SET(range, end, (uint32_t)resource->ranges->range[i]->end);
         PB_ADD(entry, ports, range);
@@ -318,13 +319,13 @@ Mesos__V1__Resource *eval_volume_of(const struct eval *e,
     Mesos__V1__Resource__DiskInfo *info = volume->disk;
 
     if (!info)
-        PB_NEW(info, mesos__v1__resource__disk_info);
+        info = PB_NEW(mesos__v1__resource__disk_info);
     volume->disk = info;
-    PB_NEW(info->persistence, mesos__v1__resource__disk_info__persistence);
+    info->persistence = PB_NEW(mesos__v1__resource__disk_info__persistence);
     info->persistence->id = xstrdup(persistence_id);
     if (*str_or_empty(e->in->principal))
         info->persistence->principal = xstrdup(e->in->principal);
-    PB_NEW(info->volume, mesos__v1__volume);
+    info->volume = PB_NEW(mesos__v1__volume);
     info->volume->mode = MESOS__V1__VOLUME__MODE__RW;
     info->volume->container_path = xstrdup(container_path);
     return volume;
@@ -344,7 +345,7 @@ static Mesos__V1__Resource *take_port(struct eval *e,
     taken = resource_dup(from);
     ranges = &taken->ranges->base;
     wire_free(&ranges);
-    PB_NEW(taken->ranges, mesos__v1__value__ranges);
+    taken->ranges = PB_NEW(mesos__v1__value__ranges);
     ranges_add(taken->ranges, number, number);
     return taken;
 }
@@ -406,7 +407,7 @@ static void record_fresh(struct eval *e, const struct want *want,
 {
     Reeve__ReservedResource *entry;
 
-    PB_NEW(entry, reeve__reserved_resource);
+    entry = PB_NEW(reeve__reserved_resource);
     entry->resource_id = xstrdup(resource_id);
     entry->owner = xstrdup(want->owner);
     entry->name = xstrdup(want->name);
@@ -560,7 +561,7 @@ static void begin(struct eval *e, const struct eval_in *in)
     Reeve__PodRecord *pod;
 
     e->match = xcalloc(1, sizeof(*e->match));
-    PB_NEW(pod, reeve__pod_record);
+    pod = PB_NEW(reeve__pod_record);
     pod->pod_instance = xstrdup(in->pod_instance);
     pod->framework_id = xstrdup(in->framework_id);
     pod->role = xstrdup(in->role);

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/wire/pb.h"
 #include "services/offer-broker/evaluate.h"
 #include "services/offer-broker/evaluate_internal.h"
-#include "services/offer-broker/pb.h"
 
 static bool is_entry(const Mesos__V1__Resource *resource,
                      const Reeve__ReservedResource *entry)

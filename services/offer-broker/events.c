@@ -10,7 +10,7 @@
 #include "lib/base/base.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "services/offer-broker/pb.h"
+#include "lib/wire/pb.h"
 #include "services/offer-broker/session.h"
 
 static void odd(struct session *s, const char *event, const char *why)

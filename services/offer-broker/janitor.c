@@ -9,7 +9,7 @@
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
-#include "services/offer-broker/pb.h"
+#include "lib/mesos/pb_mesos.h"
 
 #define SWEEP_AGAIN_MS 30000
 
@@ -257,11 +257,11 @@ static void add_destroy(struct janitor_sweep *sweep,
 
     if (!sweep->destroy) {
         ids->next(ids, id);
-        PB_NEW(sweep->destroy, mesos__v1__offer__operation);
+        sweep->destroy = PB_NEW(mesos__v1__offer__operation);
         PB_SET(sweep->destroy, type,
                MESOS__V1__OFFER__OPERATION__TYPE__DESTROY);
         sweep->destroy->id = pb_operation_id(id);
-        PB_NEW(sweep->destroy->destroy, mesos__v1__offer__operation__destroy);
+        sweep->destroy->destroy = PB_NEW(mesos__v1__offer__operation__destroy);
     }
     PB_ADD(sweep->destroy->destroy, volumes, resource_dup(volume));
 }
@@ -275,12 +275,12 @@ static void add_unreserve(struct janitor_sweep *sweep,
 
     if (!sweep->unreserve) {
         ids->next(ids, id);
-        PB_NEW(sweep->unreserve, mesos__v1__offer__operation);
+        sweep->unreserve = PB_NEW(mesos__v1__offer__operation);
         PB_SET(sweep->unreserve, type,
                MESOS__V1__OFFER__OPERATION__TYPE__UNRESERVE);
         sweep->unreserve->id = pb_operation_id(id);
-        PB_NEW(sweep->unreserve->unreserve,
-               mesos__v1__offer__operation__unreserve);
+        sweep->unreserve->unreserve =
+            PB_NEW(mesos__v1__offer__operation__unreserve);
     }
     if (resource_is_volume(bare))
         resource_strip_volume(bare);

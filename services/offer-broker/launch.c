@@ -19,9 +19,9 @@
 #include "lib/base/base.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/spec/spec.h"
 #include "services/offer-broker/launch_internal.h"
-#include "services/offer-broker/pb.h"
 #include "services/offer-broker/status.h"
 
 #define HOLD_MS       2000   /* an offer that nobody needs at once */
@@ -157,11 +157,11 @@ static struct launch *launch_for(struct pass *p, size_t at)
     batch->launch->writes = writes_new();
     batch->launch->accept =
         outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__ACCEPT);
-    PB_NEW(accept, mesos__v1__scheduler__call__accept);
+    accept = PB_NEW(mesos__v1__scheduler__call__accept);
     batch->launch->accept->accept = accept;
     for (size_t i = 0; i < pool->n_offer_ids; i++)
         PB_ADD(accept, offer_ids, pb_offer_id(pool->offer_ids[i]));
-    PB_NEW(accept->filters, mesos__v1__filters);
+    accept->filters = PB_NEW(mesos__v1__filters);
     PB_SET(accept->filters, refuse_seconds, REST_REFUSE_S);
     return batch->launch;
 }

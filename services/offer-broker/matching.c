@@ -12,7 +12,6 @@
 #include "lib/spec/placement.h"
 #include "lib/spec/spec.h"
 #include "services/offer-broker/launch_internal.h"
-#include "services/offer-broker/pb.h"
 
 #define MAX_TASKS      500    /* in one transaction */
 #define FEW            4      /* tries before all are put in order */

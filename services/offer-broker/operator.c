@@ -13,8 +13,8 @@
 
 #include "lib/base/base.h"
 #include "lib/base/log.h"
+#include "lib/wire/pb.h"
 #include "proto/broker.pb-c.h"
-#include "services/offer-broker/pb.h"
 #include "services/offer-broker/session.h"
 #include "services/offer-broker/status.h"
 

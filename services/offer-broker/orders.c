@@ -6,7 +6,7 @@
 #include "lib/base/base.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "services/offer-broker/pb.h"
+#include "lib/mesos/pb_mesos.h"
 #include "services/offer-broker/session.h"
 #include "services/offer-broker/status.h"
 #include "services/offer-broker/writes.h"
@@ -27,7 +27,7 @@ static void send_kill(struct session *s, const Reeve__KillOrder *order,
     Mesos__V1__Scheduler__Call *call =
         outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__KILL);
 
-    PB_NEW(call->kill, mesos__v1__scheduler__call__kill);
+    call->kill = PB_NEW(mesos__v1__scheduler__call__kill);
     call->kill->task_id = pb_task_id(task_id);
     if (*str_or_empty(agent_id))
         call->kill->agent_id = pb_agent_id(agent_id);
@@ -143,8 +143,8 @@ static void ask_operations(void *self, const struct fact *fact)
             if (str_eq(id, last))
                 continue;
             last = id;
-            PB_NEW(operation,
-                   mesos__v1__scheduler__call__reconcile_operations__operation);
+            operation = PB_NEW(
+                mesos__v1__scheduler__call__reconcile_operations__operation);
             operation->operation_id = pb_operation_id(id);
             if (*str_or_empty(pod->agent_id))
                 operation->agent_id = pb_agent_id(pod->agent_id);
@@ -158,8 +158,8 @@ static void reconcile_operations(struct session *s)
         outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__RECONCILE_OPERATIONS);
     ProtobufCMessage *message = &call->base;
 
-    PB_NEW(call->reconcile_operations,
-           mesos__v1__scheduler__call__reconcile_operations);
+    call->reconcile_operations =
+        PB_NEW(mesos__v1__scheduler__call__reconcile_operations);
     facts_each_pod(s->facts, ask_operations, call);
     if (call->reconcile_operations->n_operations > 0)
         outbox_send(s->outbox, call);
@@ -217,9 +217,9 @@ static void ask(void *self, const char *task_id, const char *agent_id)
         send_asked(asking);
     if (!asking->call) {
         asking->call = outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__RECONCILE);
-        PB_NEW(asking->call->reconcile, mesos__v1__scheduler__call__reconcile);
+        asking->call->reconcile = PB_NEW(mesos__v1__scheduler__call__reconcile);
     }
-    PB_NEW(task, mesos__v1__scheduler__call__reconcile__task);
+    task = PB_NEW(mesos__v1__scheduler__call__reconcile__task);
     task->task_id = pb_task_id(task_id);
     if (agent_id)
         task->agent_id = pb_agent_id(agent_id);
@@ -231,7 +231,7 @@ static void ask_all(struct session *s)
     Mesos__V1__Scheduler__Call *call =
         outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__RECONCILE);
 
-    PB_NEW(call->reconcile, mesos__v1__scheduler__call__reconcile);
+    call->reconcile = PB_NEW(mesos__v1__scheduler__call__reconcile);
     s->counts.reconciles++;
     outbox_send(s->outbox, call);
 }

@@ -14,8 +14,8 @@
 
 #include "lib/base/base.h"
 #include "lib/base/log.h"
+#include "lib/mesos/pb_mesos.h"
 #include "services/offer-broker/auth.h"
-#include "services/offer-broker/pb.h"
 #include "services/offer-broker/session.h"
 
 #define CALL_TIMEOUT_MS 60000
@@ -123,7 +123,7 @@ Mesos__V1__Scheduler__Call *outbox_call(Mesos__V1__Scheduler__Call__Type type)
 {
     Mesos__V1__Scheduler__Call *call;
 
-    PB_NEW(call, mesos__v1__scheduler__call);
+    call = PB_NEW(mesos__v1__scheduler__call);
     PB_SET(call, type, type);
     return call;
 }
@@ -193,7 +193,7 @@ void outbox_acknowledge(struct session *session,
     if (!status->has_uuid || status->uuid.len == 0 || !status->agent_id)
         return;
     call = outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__ACKNOWLEDGE);
-    PB_NEW(call->acknowledge, mesos__v1__scheduler__call__acknowledge);
+    call->acknowledge = PB_NEW(mesos__v1__scheduler__call__acknowledge);
     call->acknowledge->agent_id = pb_agent_id(status->agent_id->value);
     call->acknowledge->task_id = pb_task_id(status->task_id->value);
     call->acknowledge->uuid.data = xmemdup(status->uuid.data, status->uuid.len);
@@ -210,10 +210,10 @@ void outbox_decline(struct session *session, const char *const *ids,
             outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__DECLINE);
         size_t to = MIN(count, from + MAX_DECLINE);
 
-        PB_NEW(call->decline, mesos__v1__scheduler__call__decline);
+        call->decline = PB_NEW(mesos__v1__scheduler__call__decline);
         for (size_t i = from; i < to; i++)
             PB_ADD(call->decline, offer_ids, pb_offer_id(ids[i]));
-        PB_NEW(call->decline->filters, mesos__v1__filters);
+        call->decline->filters = PB_NEW(mesos__v1__filters);
         PB_SET(call->decline->filters, refuse_seconds, refuse_s);
         session->counts.declines += to - from;
         outbox_send(session->outbox, call);

@@ -11,7 +11,7 @@
 #include "lib/base/base.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "services/offer-broker/pb.h"
+#include "lib/wire/pb.h"
 #include "services/offer-broker/session.h"
 #include "services/offer-broker/writes.h"
 
@@ -114,7 +114,7 @@ static Reeve__Outcome *record_of(const struct note *note)
     Reeve__Outcome *record;
     char *save = NULL;
 
-    PB_NEW(record, reeve__outcome);
+    record = PB_NEW(reeve__outcome);
     record->demand_id = xstrdup(note->demand_id);
     record->pod_instance = xstrdup(note->instance);
     PB_SET(record, offers_seen, (uint32_t)note->offers);

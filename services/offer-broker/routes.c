@@ -5,9 +5,9 @@
 #include "lib/base/base.h"
 #include "lib/base/clock.h"
 #include "lib/mesos/resources.h"
+#include "lib/wire/pb.h"
 #include "proto/broker.pb-c.h"
 #include "services/offer-broker/broker.h"
-#include "services/offer-broker/pb.h"
 #include "services/offer-broker/session.h"
 
 struct listing {
@@ -23,7 +23,7 @@ static void list_offer(void *self, const struct offer *offer)
         resources_from(offer->message->resources, offer->message->n_resources);
     Reeve__HeldOffer *held;
 
-    PB_NEW(held, reeve__held_offer);
+    held = PB_NEW(reeve__held_offer);
     held->service = xstrdup(l->service);
     held->offer_id = xstrdup(offer->id);
     held->agent_id = xstrdup(offer->message->agent_id->value);
@@ -56,7 +56,7 @@ static int on_offers(void *self, struct bus_call *call, struct err *err)
 
     if (!request)
         return -1;
-    PB_NEW(reply, reeve__offers_reply);
+    reply = PB_NEW(reeve__offers_reply);
     l.reply = reply;
     PB_SET(reply, accepted, 0);
     PB_SET(reply, declined, 0);

@@ -19,8 +19,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/http/recordio.h"
+#include "lib/mesos/pb_mesos.h"
 #include "services/offer-broker/auth.h"
-#include "services/offer-broker/pb.h"
 #include "services/offer-broker/zk_leader.h"
 
 #define MAX_OFFERS       100000
@@ -141,7 +141,7 @@ static void add_capability(Mesos__V1__FrameworkInfo *info, int type)
 {
     Mesos__V1__FrameworkInfo__Capability *capability;
 
-    PB_NEW(capability, mesos__v1__framework_info__capability);
+    capability = PB_NEW(mesos__v1__framework_info__capability);
     PB_SET(capability, type, (Mesos__V1__FrameworkInfo__Capability__Type)type);
     PB_ADD(info, capabilities, capability);
 }
@@ -185,7 +185,7 @@ static Mesos__V1__FrameworkInfo *framework_info(const struct session *s)
     const Reeve__ServiceSpec *spec = session_spec(s);
     Mesos__V1__FrameworkInfo *info;
 
-    PB_NEW(info, mesos__v1__framework_info);
+    info = PB_NEW(mesos__v1__framework_info);
     info->user = xstrdup(*str_or_empty(spec->user) ? spec->user : own_user());
     info->name = xstrdup(spec->name);
     PB_SET(info, failover_timeout, s->broker->failover_timeout_s);
@@ -309,7 +309,7 @@ static void subscribe(struct session *s)
         xasprintf("%s/api/v1/scheduler", master_list_current(s->masters));
     struct stream *stream = xcalloc(1, sizeof(*stream));
 
-    PB_NEW(call->subscribe, mesos__v1__scheduler__call__subscribe);
+    call->subscribe = PB_NEW(mesos__v1__scheduler__call__subscribe);
     call->subscribe->framework_info = framework_info(s);
     buf_clear(&s->info);
     wire_encode(&call->subscribe->framework_info->base, &s->info);
@@ -384,7 +384,7 @@ static Reeve__Framework *framework_record(const struct session *s)
     const Reeve__ServiceSpec *spec = session_spec(s);
     Reeve__Framework *record;
 
-    PB_NEW(record, reeve__framework);
+    record = PB_NEW(reeve__framework);
     record->framework_id = xstrdup(s->framework_id);
     record->name = xstrdup(spec->name);
     PB_ADD(record, roles, xstrdup(str_or_empty(spec->role)));
@@ -611,7 +611,7 @@ static void revive(struct session *s)
     Mesos__V1__Scheduler__Call *call =
         outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__REVIVE);
 
-    PB_NEW(call->revive, mesos__v1__scheduler__call__revive);
+    call->revive = PB_NEW(mesos__v1__scheduler__call__revive);
     PB_ADD(call->revive, roles, xstrdup(str_or_empty(session_role(s))));
     s->counts.revives++;
     outbox_send(s->outbox, call);
@@ -622,7 +622,7 @@ static void suppress(struct session *s)
     Mesos__V1__Scheduler__Call *call =
         outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__SUPPRESS);
 
-    PB_NEW(call->suppress, mesos__v1__scheduler__call__suppress);
+    call->suppress = PB_NEW(mesos__v1__scheduler__call__suppress);
     PB_ADD(call->suppress, roles, xstrdup(str_or_empty(session_role(s))));
     s->counts.suppresses++;
     outbox_send(s->outbox, call);

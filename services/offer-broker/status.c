@@ -7,7 +7,7 @@
 #include "lib/base/base.h"
 #include "lib/mesos/labels.h"
 #include "lib/mesos/states.h"
-#include "services/offer-broker/pb.h"
+#include "lib/wire/pb.h"
 
 /* Short names for what is compared below; unknown numbers stay plain ints. */
 enum {
@@ -95,7 +95,7 @@ static Reeve__TaskStatusRecord *record_of(const struct status_in *in, int state)
     const Reeve__TaskStatusRecord *stored = in->stored;
     Reeve__TaskStatusRecord *out;
 
-    PB_NEW(out, reeve__task_status_record);
+    out = PB_NEW(reeve__task_status_record);
     out->task_id = xstrdup(update->task_id->value);
     PB_SET(out, state, state);
     out->state_name = xstrdup(task_state_name(state));
@@ -174,7 +174,7 @@ Reeve__TaskStatusRecord *status_of_launch(const Reeve__TaskRecord *task,
 {
     Reeve__TaskStatusRecord *status;
 
-    PB_NEW(status, reeve__task_status_record);
+    status = PB_NEW(reeve__task_status_record);
     status->task_id = xstrdup(task->task_id);
     PB_SET(status, state, STAGING);
     status->state_name = xstrdup(task_state_name(STAGING));

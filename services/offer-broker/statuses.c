@@ -16,9 +16,9 @@
 #include "lib/base/base.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/states.h"
 #include "services/offer-broker/evaluate.h"
-#include "services/offer-broker/pb.h"
 #include "services/offer-broker/session.h"
 #include "services/offer-broker/status.h"
 #include "services/offer-broker/writes.h"
@@ -409,7 +409,7 @@ static void acknowledge_operation(struct session *s,
         return;
     call = outbox_call(
         MESOS__V1__SCHEDULER__CALL__TYPE__ACKNOWLEDGE_OPERATION_STATUS);
-    PB_NEW(body, mesos__v1__scheduler__call__acknowledge_operation_status);
+    body = PB_NEW(mesos__v1__scheduler__call__acknowledge_operation_status);
     body->agent_id = pb_agent_id(status->agent_id->value);
     body->operation_id = pb_operation_id(status->operation_id->value);
     body->uuid.data =

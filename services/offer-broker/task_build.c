@@ -11,9 +11,9 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/mesos/labels.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/spec/spec.h"
 #include "services/offer-broker/container_build.h"
-#include "services/offer-broker/pb.h"
 
 #define MAX_DEMAND_TASKS 256
 
@@ -253,15 +253,15 @@ static void add_secret_env(Mesos__V1__Environment **env,
 
         if (!*str_or_empty(spec->env_key))
             continue;
-        PB_NEW(var, mesos__v1__environment__variable);
+        var = PB_NEW(mesos__v1__environment__variable);
         var->name = xstrdup(spec->env_key);
         PB_SET(var, type, MESOS__V1__ENVIRONMENT__VARIABLE__TYPE__SECRET);
-        PB_NEW(var->secret, mesos__v1__secret);
+        var->secret = PB_NEW(mesos__v1__secret);
         PB_SET(var->secret, type, MESOS__V1__SECRET__TYPE__REFERENCE);
-        PB_NEW(var->secret->reference, mesos__v1__secret__reference);
+        var->secret->reference = PB_NEW(mesos__v1__secret__reference);
         var->secret->reference->name = xstrdup(str_or_empty(spec->secret));
         if (!*env)
-            PB_NEW(*env, mesos__v1__environment);
+            *env = PB_NEW(mesos__v1__environment);
         PB_ADD(*env, variables, var);
     }
 }
@@ -323,7 +323,7 @@ static void add_uri(Mesos__V1__CommandInfo *command, const char *value,
 {
     Mesos__V1__CommandInfo__URI *uri;
 
-    PB_NEW(uri, mesos__v1__command_info__uri);
+    uri = PB_NEW(mesos__v1__command_info__uri);
     uri->value = xstrdup(value);
     if (output_file) {
         uri->output_file = xstrdup(output_file);
@@ -357,7 +357,7 @@ static Mesos__V1__CommandInfo *command_of(const struct one_task *one)
 {
     Mesos__V1__CommandInfo *command;
 
-    PB_NEW(command, mesos__v1__command_info);
+    command = PB_NEW(mesos__v1__command_info);
     PB_SET(command, shell, true);
     command->value = xstrdup(str_or_empty(one->spec->cmd));
     command->environment = command_env(one);
@@ -372,7 +372,7 @@ static Mesos__V1__CommandInfo *check_command(const struct one_task *one,
 {
     Mesos__V1__CommandInfo *command;
 
-    PB_NEW(command, mesos__v1__command_info);
+    command = PB_NEW(mesos__v1__command_info);
     PB_SET(command, shell, true);
     command->value = xstrdup(str_or_empty(cmd));
     command->environment = common_env(one);
@@ -386,7 +386,7 @@ static Mesos__V1__HealthCheck *health_of(const struct one_task *one)
 
     if (!spec)
         return NULL;
-    PB_NEW(check, mesos__v1__health_check);
+    check = PB_NEW(mesos__v1__health_check);
     PB_SET(check, type, MESOS__V1__HEALTH_CHECK__TYPE__COMMAND);
     check->command = check_command(one, spec->cmd);
     PB_SET(check, delay_seconds, spec->delay_s);
@@ -405,9 +405,9 @@ static Mesos__V1__CheckInfo *readiness_of(const struct one_task *one)
 
     if (!spec)
         return NULL;
-    PB_NEW(check, mesos__v1__check_info);
+    check = PB_NEW(mesos__v1__check_info);
     PB_SET(check, type, MESOS__V1__CHECK_INFO__TYPE__COMMAND);
-    PB_NEW(check->command, mesos__v1__check_info__command);
+    check->command = PB_NEW(mesos__v1__check_info__command);
     check->command->command = check_command(one, spec->cmd);
     PB_SET(check, delay_seconds, spec->delay_s);
     PB_SET(check, interval_seconds, spec->interval_s);
@@ -455,7 +455,7 @@ static void add_port(Mesos__V1__DiscoveryInfo *discovery,
     Mesos__V1__Port *port;
     char id[UUID_TEXT_SIZE];
 
-    PB_NEW(port, mesos__v1__port);
+    port = PB_NEW(mesos__v1__port);
     port->number = grant->port_number;
     port->name = xstrdup(grant->port->name);
     port->protocol = xstrdup("tcp");
@@ -473,7 +473,7 @@ static void add_port(Mesos__V1__DiscoveryInfo *discovery,
         labels_add(&port->labels, key, value);
     }
     if (!discovery->ports)
-        PB_NEW(discovery->ports, mesos__v1__ports);
+        discovery->ports = PB_NEW(mesos__v1__ports);
     PB_ADD(discovery->ports, ports, port);
 }
 
@@ -483,7 +483,7 @@ static Mesos__V1__DiscoveryInfo *discovery_of(const struct one_task *one)
     const struct match *match = one->in->match;
     Mesos__V1__DiscoveryInfo *discovery;
 
-    PB_NEW(discovery, mesos__v1__discovery_info);
+    discovery = PB_NEW(mesos__v1__discovery_info);
     discovery->visibility = visibility_of(spec ? spec->visibility : NULL);
     if (spec && *str_or_empty(spec->prefix))
         discovery->name =
@@ -510,9 +510,9 @@ static void add_limit(Mesos__V1__TaskInfo *info, const char *name,
         value = INFINITY;
     else if (!parse_double(text, &value))
         return;
-    PB_NEW(entry, mesos__v1__task_info__limits_entry);
+    entry = PB_NEW(mesos__v1__task_info__limits_entry);
     entry->key = xstrdup(name);
-    PB_NEW(entry->value, mesos__v1__value__scalar);
+    entry->value = PB_NEW(mesos__v1__value__scalar);
     entry->value->value = value;
     PB_ADD(info, limits, entry);
 }
@@ -524,7 +524,7 @@ static Mesos__V1__TaskInfo *task_info_of(const struct one_task *one)
         spec_find_resource_set(in->pod, one->spec->resource_set);
     Mesos__V1__TaskInfo *info;
 
-    PB_NEW(info, mesos__v1__task_info);
+    info = PB_NEW(mesos__v1__task_info);
     info->name = xstrdup(one->name);
     info->task_id = pb_task_id(one->task_id);
     info->agent_id = pb_agent_id(in->offer->agent_id->value);
@@ -539,7 +539,7 @@ static Mesos__V1__TaskInfo *task_info_of(const struct one_task *one)
     info->labels = labels_of(one);
     info->discovery = discovery_of(one);
     if (one->spec->kill_grace_period_s) {
-        PB_NEW(info->kill_policy, mesos__v1__kill_policy);
+        info->kill_policy = PB_NEW(mesos__v1__kill_policy);
         info->kill_policy->grace_period =
             pb_duration_s(one->spec->kill_grace_period_s);
     }
@@ -558,7 +558,7 @@ static Mesos__V1__ExecutorInfo *executor_of(const struct build_in *in)
         return WIRE_DUP(mesos__v1__executor_info, in->executor);
     in->ids->next(in->ids, uuid);
     id = spec_executor_id(in->spec->name, in->pod->type, uuid);
-    PB_NEW(info, mesos__v1__executor_info);
+    info = PB_NEW(mesos__v1__executor_info);
     PB_SET(info, type, MESOS__V1__EXECUTOR_INFO__TYPE__DEFAULT);
     info->executor_id = pb_executor_id(id);
     info->framework_id = pb_framework_id(in->framework_id);
@@ -580,7 +580,7 @@ static void add_offer_facts(Reeve__TaskRecord *record,
     for (size_t i = 0; i < offer->n_attributes; i++) {
         Reeve__LabelSpec *label;
 
-        PB_NEW(label, reeve__label_spec);
+        label = PB_NEW(reeve__label_spec);
         label->key = xstrdup(offer->attributes[i]->name);
         label->value = attribute_value(offer->attributes[i]);
         PB_ADD(record, offer_attributes, label);
@@ -596,7 +596,7 @@ static Reeve__TaskRecord *record_of(const struct one_task *one,
     const struct build_in *in = one->in;
     Reeve__TaskRecord *record;
 
-    PB_NEW(record, reeve__task_record);
+    record = PB_NEW(reeve__task_record);
     record->name = xstrdup(one->name);
     record->task_id = xstrdup(one->task_id);
     record->pod_type = xstrdup(in->pod->type);
@@ -625,12 +625,12 @@ launch_of(Mesos__V1__TaskInfo *info, const Mesos__V1__ExecutorInfo *executor)
     Mesos__V1__Offer__Operation *launch;
     Mesos__V1__Offer__Operation__LaunchGroup *group;
 
-    PB_NEW(launch, mesos__v1__offer__operation);
+    launch = PB_NEW(mesos__v1__offer__operation);
     PB_SET(launch, type, MESOS__V1__OFFER__OPERATION__TYPE__LAUNCH_GROUP);
-    PB_NEW(launch->launch_group, mesos__v1__offer__operation__launch_group);
+    launch->launch_group = PB_NEW(mesos__v1__offer__operation__launch_group);
     group = launch->launch_group;
     group->executor = WIRE_DUP(mesos__v1__executor_info, executor);
-    PB_NEW(group->task_group, mesos__v1__task_group_info);
+    group->task_group = PB_NEW(mesos__v1__task_group_info);
     PB_ADD(group->task_group, tasks, info);
     return launch;
 }

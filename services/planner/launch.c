@@ -7,8 +7,8 @@
 #include "lib/base/base.h"
 #include "lib/mesos/states.h"
 #include "lib/spec/spec.h"
+#include "lib/wire/pb.h"
 #include "services/planner/backoff.h"
-#include "services/planner/pb.h"
 #include "services/planner/plan_status.h"
 
 /* By key, so that nothing is withdrawn or ordered twice in a round. */

@@ -8,7 +8,7 @@
 #include "lib/base/base.h"
 #include "lib/base/id.h"
 #include "lib/spec/spec.h"
-#include "services/planner/pb.h"
+#include "lib/wire/pb.h"
 #include "services/planner/plan_status.h"
 #include "services/planner/step.h"
 

@@ -7,7 +7,7 @@
 #include "lib/base/base.h"
 #include "lib/mesos/states.h"
 #include "lib/spec/spec.h"
-#include "services/planner/pb.h"
+#include "lib/wire/pb.h"
 #include "services/planner/plan.h"
 #include "services/planner/plan_status.h"
 

@@ -8,8 +8,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/spec/spec.h"
+#include "lib/wire/pb.h"
 #include "services/planner/changes.h"
-#include "services/planner/pb.h"
 
 enum { MAX_TEXTS = 32 };
 

@@ -9,12 +9,12 @@
 
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
+#include "lib/wire/wire.h"
 #include "proto/mesos/v1/scheduler.pb-c.h"
 #include "services/offer-broker/evaluate.h"
 #include "services/offer-broker/facts.h"
 #include "services/offer-broker/janitor.h"
 #include "services/offer-broker/offer_book.h"
-#include "services/offer-broker/pb.h"
 #include "services/offer-broker/status.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "devcluster/agent_core.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/resource.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,7 +38,7 @@ static void give_uuid(void *self, uint8_t out[16])
 
 static struct agent_core *make_core(struct toy *toy)
 {
-    AUTO_MESSAGE Mesos__V1__AgentInfo *info = MSG_NEW(mesos__v1__agent_info);
+    AUTO_MESSAGE Mesos__V1__AgentInfo *info = PB_NEW(mesos__v1__agent_info);
     struct agent_core_config config = {
         .work_dir = "/w",
         .ip = "127.0.0.1",
@@ -56,9 +56,8 @@ static struct agent_core *make_core(struct toy *toy)
         .self = toy,
     };
     info->hostname = xstrdup("a");
-    MSG_PUSH(info->resources, info->n_resources, resource_scalar("cpus", 4000));
-    MSG_PUSH(info->resources, info->n_resources,
-             resource_scalar("disk", 100000));
+    PB_ADD(info, resources, resource_scalar("cpus", 4000));
+    PB_ADD(info, resources, resource_scalar("disk", 100000));
     struct agent_core *core = agent_core_new(&config, NULL);
     ASSERT(core);
     return core;
@@ -77,12 +76,12 @@ static void perform(struct toy *toy, struct agent_action *action)
         note_start(toy,
                    ((Reeve__Devagent__ContainerSpec *)message)->container_id);
     if (action->kind == AGENT_SAVE_RUN) {
-        MSG_FREE(toy->run);
+        PB_FREE(toy->run);
         toy->run = message;
         action->message = NULL;
     }
     if (action->kind == AGENT_SAVE_RESOURCES) {
-        MSG_FREE(toy->resources);
+        PB_FREE(toy->resources);
         toy->resources = message;
         action->message = NULL;
     }
@@ -100,9 +99,9 @@ static void drain(struct toy *toy)
 static void connect(struct toy *toy)
 {
     AUTO_MESSAGE Reeve__Devcluster__ToAgent *hello =
-        MSG_NEW(reeve__devcluster__to_agent);
-    hello->registered = MSG_NEW(reeve__devcluster__to_agent__registered);
-    hello->registered->agent_id = msg_agent_id("A1");
+        PB_NEW(reeve__devcluster__to_agent);
+    hello->registered = PB_NEW(reeve__devcluster__to_agent__registered);
+    hello->registered->agent_id = pb_agent_id("A1");
     agent_core_connect(toy->core, toy->now);
     agent_core_tick(toy->core, toy->now);
     agent_core_receive(toy->core, hello, toy->now);
@@ -208,7 +207,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     agent_core_destroy(&toy.core);
     for (size_t i = 0; i < toy.n_containers; i++)
         free(toy.containers[i]);
-    MSG_FREE(toy.run);
-    MSG_FREE(toy.resources);
+    PB_FREE(toy.run);
+    PB_FREE(toy.resources);
     return 0;
 }

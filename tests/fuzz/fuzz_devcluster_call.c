@@ -34,19 +34,19 @@ static void drain(struct master *m)
 static void add_scalar(Mesos__V1__AgentInfo *info, const char *name,
                        int64_t milli)
 {
-    MSG_PUSH(info->resources, info->n_resources, resource_scalar(name, milli));
+    PB_ADD(info, resources, resource_scalar(name, milli));
 }
 
 static void begin(struct master *m)
 {
     AUTO_MESSAGE Reeve__Devcluster__ToMaster *hello =
-        MSG_NEW(reeve__devcluster__to_master);
+        PB_NEW(reeve__devcluster__to_master);
     AUTO_MESSAGE Mesos__V1__Scheduler__Call *call =
-        MSG_NEW(mesos__v1__scheduler__call);
-    Mesos__V1__FrameworkInfo *fw = MSG_NEW(mesos__v1__framework_info);
+        PB_NEW(mesos__v1__scheduler__call);
+    Mesos__V1__FrameworkInfo *fw = PB_NEW(mesos__v1__framework_info);
 
-    hello->register_ = MSG_NEW(reeve__devcluster__to_master__register);
-    hello->register_->agent = MSG_NEW(mesos__v1__agent_info);
+    hello->register_ = PB_NEW(reeve__devcluster__to_master__register);
+    hello->register_->agent = PB_NEW(mesos__v1__agent_info);
     hello->register_->agent->hostname = xstrdup("a");
     add_scalar(hello->register_->agent, "cpus", 4000);
     add_scalar(hello->register_->agent, "mem", 4096000);
@@ -55,17 +55,17 @@ static void begin(struct master *m)
     master_agent_message(m, 1, hello);
     fw->user = xstrdup("u");
     fw->name = xstrdup("n");
-    MSG_SET(fw, checkpoint, 1);
-    MSG_PUSH(fw->roles, fw->n_roles, xstrdup("r"));
+    PB_SET(fw, checkpoint, 1);
+    PB_ADD(fw, roles, xstrdup("r"));
     for (int i = CAP(SHARED_RESOURCES); i <= CAP(RESERVATION_REFINEMENT); i++) {
         Mesos__V1__FrameworkInfo__Capability *cap =
-            MSG_NEW(mesos__v1__framework_info__capability);
+            PB_NEW(mesos__v1__framework_info__capability);
 
-        MSG_SET(cap, type, (Mesos__V1__FrameworkInfo__Capability__Type)i);
-        MSG_PUSH(fw->capabilities, fw->n_capabilities, cap);
+        PB_SET(cap, type, (Mesos__V1__FrameworkInfo__Capability__Type)i);
+        PB_ADD(fw, capabilities, cap);
     }
-    MSG_SET(call, type, CALL(SUBSCRIBE));
-    call->subscribe = MSG_NEW(mesos__v1__scheduler__call__subscribe);
+    PB_SET(call, type, CALL(SUBSCRIBE));
+    call->subscribe = PB_NEW(mesos__v1__scheduler__call__subscribe);
     call->subscribe->framework_info = fw;
     master_subscribe(m, 1, "s", call);
     drain(m);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/resources.h"
 #include "lib/mesos/states.h"
 
@@ -161,7 +161,7 @@ static void on_update(struct harness *h,
         buf_addf(&h->log, "  latest %s\n",
                  task_state_name((int)update->latest_state));
     cr_assert_lt(h->n_updates, ARRAY_LEN(h->updates));
-    h->updates[h->n_updates++] = MSG_DUP(update->status);
+    h->updates[h->n_updates++] = PB_DUP(update->status);
 }
 
 static void on_register(struct harness *h,
@@ -177,8 +177,8 @@ static void on_register(struct harness *h,
                  r->executors[i]->info->executor_id->value);
     buf_add_char(&h->log, '\n');
     if (h->registration)
-        MSG_FREE(h->registration);
-    h->registration = MSG_DUP(r);
+        PB_FREE(h->registration);
+    h->registration = PB_DUP(r);
 }
 
 static void on_operation(struct harness *h,
@@ -193,8 +193,8 @@ static void on_operation(struct harness *h,
              u->status->message ? " " : "", str_or_empty(u->status->message),
              text);
     if (h->operation)
-        MSG_FREE(h->operation);
-    h->operation = MSG_DUP(u);
+        PB_FREE(h->operation);
+    h->operation = PB_DUP(u);
 }
 
 static void on_send(struct harness *h, Reeve__Devcluster__ToMaster *message)
@@ -221,13 +221,13 @@ static void keep_run(struct harness *h, Reeve__Devagent__ExecutorRun *run,
     for (size_t i = 0; i < h->n_saved; i++) {
         if (!str_eq(h->saved[i]->container_id, run->container_id))
             continue;
-        MSG_FREE(h->saved[i]);
+        PB_FREE(h->saved[i]);
         h->saved[i] = h->saved[--h->n_saved];
         break;
     }
     cr_assert_lt(h->n_saved, ARRAY_LEN(h->saved));
     if (!drop)
-        h->saved[h->n_saved++] = MSG_DUP(run);
+        h->saved[h->n_saved++] = PB_DUP(run);
 }
 
 /* Every update sent is saved first. */
@@ -270,10 +270,10 @@ static void perform(struct harness *h, struct agent_action *action)
         return;
     case AGENT_SAVE_RESOURCES:
         if (h->resources)
-            MSG_FREE(h->resources);
+            PB_FREE(h->resources);
         h->resources =
-            MSG_DUP(action->message ? (Reeve__Devagent__AgentResources *)message
-                                    : NULL);
+            PB_DUP(action->message ? (Reeve__Devagent__AgentResources *)message
+                                   : NULL);
         buf_addf(&h->log, "save_resources removing=%zu\n",
                  h->resources->n_removing);
         return;
@@ -287,7 +287,7 @@ static void perform(struct harness *h, struct agent_action *action)
     case AGENT_START:
         cr_assert_lt(h->n_specs, ARRAY_LEN(h->specs));
         h->specs[h->n_specs++] =
-            MSG_DUP((Reeve__Devagent__ContainerSpec *)message);
+            PB_DUP((Reeve__Devagent__ContainerSpec *)message);
         buf_addf(&h->log, "start %s\n",
                  task_of(h, h->specs[h->n_specs - 1]->container_id));
         return;
@@ -300,8 +300,8 @@ static void perform(struct harness *h, struct agent_action *action)
         return;
     case AGENT_CHECK:
         if (h->check)
-            MSG_FREE(h->check);
-        h->check = MSG_DUP((Reeve__Devagent__CheckRun *)message);
+            PB_FREE(h->check);
+        h->check = PB_DUP((Reeve__Devagent__CheckRun *)message);
         buf_addf(&h->log, "check %s%s\n", task_of(h, h->check->container_id),
                  h->check->health ? " health" : "");
         return;
@@ -343,7 +343,7 @@ static struct agent_core *make_core(struct harness *h)
     struct err err;
     struct resources *resources =
         resources_parse("cpus:4;mem:4096;disk:10240;ports:[31000-31009]", &err);
-    AUTO_MESSAGE Mesos__V1__AgentInfo *info = MSG_NEW(mesos__v1__agent_info);
+    AUTO_MESSAGE Mesos__V1__AgentInfo *info = PB_NEW(mesos__v1__agent_info);
     info->hostname = xstrdup("agent-0.local");
     resources_to(resources, &info->resources, &info->n_resources);
     resources_destroy(&resources);
@@ -393,11 +393,11 @@ void harness_start(struct harness *h)
 static void free_kept(struct harness *h)
 {
     for (size_t i = 0; i < h->n_updates; i++)
-        MSG_FREE(h->updates[i]);
+        PB_FREE(h->updates[i]);
     for (size_t i = 0; i < h->n_specs; i++)
-        MSG_FREE(h->specs[i]);
+        PB_FREE(h->specs[i]);
     for (size_t i = 0; i < h->n_saved; i++)
-        MSG_FREE(h->saved[i]);
+        PB_FREE(h->saved[i]);
     h->n_updates = h->n_specs = h->n_saved = 0;
 }
 
@@ -405,10 +405,10 @@ void harness_stop(struct harness *h)
 {
     agent_core_destroy(&h->core);
     free_kept(h);
-    MSG_FREE(h->registration);
-    MSG_FREE(h->resources);
-    MSG_FREE(h->operation);
-    MSG_FREE(h->check);
+    PB_FREE(h->registration);
+    PB_FREE(h->resources);
+    PB_FREE(h->operation);
+    PB_FREE(h->check);
     buf_free(&h->log);
 }
 
@@ -514,7 +514,7 @@ void harness_ack(struct harness *h, const char *task)
     for (size_t i = 0; i < h->n_updates; i++) {
         if (h->updates[i] != status)
             continue;
-        MSG_FREE(h->updates[i]);
+        PB_FREE(h->updates[i]);
         h->updates[i] = h->updates[--h->n_updates];
         break;
     }

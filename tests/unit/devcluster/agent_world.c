@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "devcluster/container_files.h"
-#include "devcluster/msg.h"
 #include "devcluster/shim.h"
 #include "lib/base/base.h"
 #include "lib/base/clock.h"
@@ -18,6 +17,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/loop/loop.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/states.h"
 
 /* The test program is its own shim: as main() of the devcluster does, but
@@ -33,7 +33,7 @@ __attribute__((constructor)) static void be_a_shim(int argc, char **argv)
 static void tell(struct world *w, Reeve__Devcluster__ToAgent *message)
 {
     agent_receive(w->agent, message);
-    MSG_FREE(message);
+    PB_FREE(message);
 }
 
 void world_tell(struct world *w, const char *text)
@@ -56,13 +56,13 @@ void world_tell(struct world *w, const char *text)
 
 static void acknowledge(struct world *w, const Mesos__V1__TaskStatus *status)
 {
-    Reeve__Devcluster__ToAgent *message = MSG_NEW(reeve__devcluster__to_agent);
+    Reeve__Devcluster__ToAgent *message = PB_NEW(reeve__devcluster__to_agent);
     Reeve__Devcluster__ToAgent__Acknowledge *ack =
-        MSG_NEW(reeve__devcluster__to_agent__acknowledge);
+        PB_NEW(reeve__devcluster__to_agent__acknowledge);
     message->acknowledge = ack;
-    ack->framework_id = msg_framework_id("F1");
-    ack->task_id = msg_task_id(status->task_id->value);
-    MSG_SET_BYTES(ack, uuid, status->uuid.data, status->uuid.len);
+    ack->framework_id = pb_framework_id("F1");
+    ack->task_id = pb_task_id(status->task_id->value);
+    PB_BYTES(ack, uuid, status->uuid.data, status->uuid.len);
     tell(w, message);
 }
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devcluster/msg.h"
 #include "devcluster/rules.h"
 #include "lib/base/err.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/resources.h"
 #include "lib/mesos/states.h"
 

@@ -43,21 +43,21 @@ static void got_event(struct replay *r, uint64_t stream,
     struct got got = {stream, event, false};
 
     if (event->type == EVENT(HEARTBEAT)) {
-        MSG_FREE(event);
+        PB_FREE(event);
         return;
     }
     if (event->type == EVENT(OFFERS)) {
         for (size_t i = 0; i < event->offers->n_offers; i++) {
             struct got_offer one = {stream, event->offers->offers[i], NULL};
 
-            MSG_PUSH(r->offers, r->n_offers, one);
+            PB_ADD(r, offers, one);
             event->offers->offers[i] = NULL;
         }
         event->offers->n_offers = 0;
-        MSG_FREE(event);
+        PB_FREE(event);
         return;
     }
-    MSG_PUSH(r->got, r->n_got, got);
+    PB_ADD(r, got, got);
 }
 
 void replay_drain(struct replay *r)
@@ -163,7 +163,7 @@ static struct answer *answer_of(struct replay *r, int64_t n)
         if (r->answers[i].n == n)
             return &r->answers[i];
     }
-    MSG_PUSH(r->answers, r->n_answers, none);
+    PB_ADD(r, answers, none);
     return &r->answers[r->n_answers - 1];
 }
 
@@ -641,7 +641,7 @@ static void start_master(struct replay *r)
     };
 
     r->master = master_new(&config, r->registry);
-    MSG_FREE(r->registry);
+    PB_FREE(r->registry);
     replay_sync(r);
 }
 
@@ -715,7 +715,7 @@ static void load(struct replay *r)
         json_t *entry = json_loads(line, 0, NULL);
 
         cr_assert(entry, "%s", line);
-        MSG_PUSH(r->entries, r->n_entries, entry);
+        PB_ADD(r, entries, entry);
     }
 }
 
@@ -724,16 +724,16 @@ static void unload(struct replay *r)
     for (size_t i = 0; i < r->n_entries; i++)
         json_decref(r->entries[i]);
     for (size_t i = 0; i < r->n_got; i++)
-        MSG_FREE(r->got[i].event);
+        PB_FREE(r->got[i].event);
     for (size_t i = 0; i < r->n_offers; i++) {
-        MSG_FREE(r->offers[i].offer);
+        PB_FREE(r->offers[i].offer);
         free(r->offers[i].recorded);
     }
     free(r->entries);
     free(r->got);
     free(r->offers);
     free(r->answers);
-    MSG_FREE(r->registry);
+    PB_FREE(r->registry);
     master_destroy(&r->master);
     replay_agents_free(r);
 }

@@ -157,15 +157,14 @@ static struct stand_in *agent_make(struct replay *r,
 
     agent.total = resources_from(offer->resources, offer->n_resources);
     resources_allocate(agent.total, NULL);
-    agent.info = MSG_NEW(mesos__v1__agent_info);
+    agent.info = PB_NEW(mesos__v1__agent_info);
     agent.info->hostname = xstrdup(offer->hostname);
-    MSG_SET(agent.info, port, offer->url ? offer->url->address->port : 1);
-    agent.info->id = msg_agent_id(agent.id);
+    PB_SET(agent.info, port, offer->url ? offer->url->address->port : 1);
+    agent.info->id = pb_agent_id(agent.id);
     for (size_t i = 0; i < offer->n_attributes; i++)
-        MSG_PUSH(agent.info->attributes, agent.info->n_attributes,
-                 MSG_DUP(offer->attributes[i]));
+        PB_ADD(agent.info, attributes, PB_DUP(offer->attributes[i]));
     configured(agent.total, agent.info);
-    MSG_PUSH(r->agents, r->n_agents, agent);
+    PB_ADD(r, agents, agent);
     return &r->agents[r->n_agents - 1];
 }
 
@@ -198,11 +197,11 @@ static void report_tasks(const struct replay *r, const struct stand_in *agent,
 
         if (agent->tasks[i].gone)
             continue;
-        one = MSG_NEW(reeve__devcluster__to_master__task);
-        one->task = MSG_DUP(agent->tasks[i].msg);
+        one = PB_NEW(reeve__devcluster__to_master__task);
+        one->task = PB_DUP(agent->tasks[i].msg);
         one->task->state = (Mesos__V1__TaskState)latest_state(
             r, one->task->task_id->value, (int)one->task->state);
-        MSG_PUSH(reg->tasks, reg->n_tasks, one);
+        PB_ADD(reg, tasks, one);
     }
 }
 
@@ -226,26 +225,25 @@ static void report_rest(const struct stand_in *agent,
 
         if (agent->executors[i].gone || !is_alive(reg, &agent->executors[i]))
             continue;
-        one = MSG_NEW(reeve__devcluster__to_master__executor);
-        one->framework_id = msg_framework_id(agent->executors[i].framework);
-        one->info = MSG_DUP(agent->executors[i].info);
-        MSG_PUSH(reg->executors, reg->n_executors, one);
+        one = PB_NEW(reeve__devcluster__to_master__executor);
+        one->framework_id = pb_framework_id(agent->executors[i].framework);
+        one->info = PB_DUP(agent->executors[i].info);
+        PB_ADD(reg, executors, one);
     }
     for (size_t i = 0; i < agent->n_frameworks; i++)
-        MSG_PUSH(reg->frameworks, reg->n_frameworks,
-                 MSG_DUP(agent->frameworks[i]));
+        PB_ADD(reg, frameworks, PB_DUP(agent->frameworks[i]));
     for (size_t i = 0; i < resources_count(agent->total); i++) {
         const Mesos__V1__Resource *one = resources_at(agent->total, i);
 
         if (resource_is_dynamic(one) || resource_is_volume(one))
-            MSG_PUSH(reg->checkpointed, reg->n_checkpointed, resource_dup(one));
+            PB_ADD(reg, checkpointed, resource_dup(one));
     }
     for (size_t i = 0; i < agent->n_operations; i++) {
         Reeve__Devcluster__ToMaster__OperationUpdate *one;
 
-        one = MSG_NEW(reeve__devcluster__to_master__operation_update);
-        MSG_SET_BYTES(one, operation_uuid, agent->operations[i].uuid, 16);
-        MSG_PUSH(reg->operations, reg->n_operations, one);
+        one = PB_NEW(reeve__devcluster__to_master__operation_update);
+        PB_BYTES(one, operation_uuid, agent->operations[i].uuid, 16);
+        PB_ADD(reg, operations, one);
     }
 }
 
@@ -257,16 +255,16 @@ static void say(struct replay *r, const struct stand_in *agent,
         master_agent_message(r->master, agent->link, msg);
         replay_drain(r);
     }
-    MSG_FREE(msg);
+    PB_FREE(msg);
 }
 
 static void register_now(struct replay *r, struct stand_in *agent)
 {
-    Reeve__Devcluster__ToMaster *msg = MSG_NEW(reeve__devcluster__to_master);
+    Reeve__Devcluster__ToMaster *msg = PB_NEW(reeve__devcluster__to_master);
     size_t index = (size_t)(agent - r->agents);
 
-    msg->register_ = MSG_NEW(reeve__devcluster__to_master__register);
-    msg->register_->agent = MSG_DUP(agent->info);
+    msg->register_ = PB_NEW(reeve__devcluster__to_master__register);
+    msg->register_->agent = PB_DUP(agent->info);
     report_tasks(r, agent, msg->register_);
     report_rest(agent, msg->register_);
     if (agent->link && r->master)
@@ -327,13 +325,12 @@ static void told_run(struct stand_in *agent,
     for (size_t i = 0; i < agent->n_frameworks; i++)
         known |= str_eq(agent->frameworks[i]->id->value, fw.id);
     if (!known)
-        MSG_PUSH(agent->frameworks, agent->n_frameworks,
-                 MSG_DUP(run->framework));
+        PB_ADD(agent, frameworks, PB_DUP(run->framework));
     if (run->executor) {
-        struct known_executor one = {xstrdup(fw.id), MSG_DUP(run->executor),
+        struct known_executor one = {xstrdup(fw.id), PB_DUP(run->executor),
                                      false};
 
-        MSG_PUSH(agent->executors, agent->n_executors, one);
+        PB_ADD(agent, executors, one);
     }
     for (size_t i = 0; i < run->n_tasks; i++) {
         struct known_task one = {
@@ -342,7 +339,7 @@ static void told_run(struct stand_in *agent,
                                        : NULL),
             false};
 
-        MSG_PUSH(agent->tasks, agent->n_tasks, one);
+        PB_ADD(agent, tasks, one);
     }
 }
 
@@ -350,17 +347,17 @@ static void told_operation(struct stand_in *agent,
                            const Reeve__Devcluster__ToAgent__ApplyOperation *a)
 {
     struct known_operation one = {.framework = xstrdup(ID_OF(a->framework_id)),
-                                  .info = MSG_DUP(a->info)};
+                                  .info = PB_DUP(a->info)};
 
     memcpy(one.uuid, a->operation_uuid.data, sizeof one.uuid);
     /* Without an id nobody will hear of it: done at once. */
     if (!a->info->id) {
         resources_apply(agent->total, a->info, NULL);
-        MSG_FREE(one.info);
+        PB_FREE(one.info);
         free(one.framework);
         return;
     }
-    MSG_PUSH(agent->operations, agent->n_operations, one);
+    PB_ADD(agent, operations, one);
 }
 
 static void told_ack(struct stand_in *agent,
@@ -408,11 +405,11 @@ void replay_agent_told(struct replay *r, uint64_t link,
         told_shutdown(agent, msg->shutdown_framework->framework_id->value);
     else if (msg->ping && !agent->deaf) {
         Reeve__Devcluster__ToMaster *pong =
-            MSG_NEW(reeve__devcluster__to_master);
+            PB_NEW(reeve__devcluster__to_master);
 
-        pong->pong = MSG_NEW(reeve__devcluster__to_master__pong);
+        pong->pong = PB_NEW(reeve__devcluster__to_master__pong);
         master_agent_message(r->master, agent->link, pong);
-        MSG_FREE(pong);
+        PB_FREE(pong);
     }
 }
 
@@ -439,15 +436,15 @@ static void say_update(struct replay *r, const Mesos__V1__TaskStatus *status)
     if (!task)
         return;
     task->msg->state = status->state;
-    MSG_PUSH(task->msg->statuses, task->msg->n_statuses, MSG_DUP(status));
-    msg = MSG_NEW(reeve__devcluster__to_master);
-    msg->status_update = MSG_NEW(reeve__devcluster__to_master__status_update);
+    PB_ADD(task->msg, statuses, PB_DUP(status));
+    msg = PB_NEW(reeve__devcluster__to_master);
+    msg->status_update = PB_NEW(reeve__devcluster__to_master__status_update);
     msg->status_update->framework_id =
-        msg_framework_id(ID_OF(task->msg->framework_id));
-    msg->status_update->status = MSG_DUP(status);
-    MSG_SET(msg->status_update, latest_state,
-            (Mesos__V1__TaskState)latest_state(r, status->task_id->value,
-                                               (int)status->state));
+        pb_framework_id(ID_OF(task->msg->framework_id));
+    msg->status_update->status = PB_DUP(status);
+    PB_SET(msg->status_update, latest_state,
+           (Mesos__V1__TaskState)latest_state(r, status->task_id->value,
+                                              (int)status->state));
     say(r, agent, msg);
 }
 
@@ -464,13 +461,13 @@ static void say_exited(struct replay *r,
             !str_eq(one->info->executor_id->value, failure->executor_id->value))
             continue;
         one->gone = true;
-        msg = MSG_NEW(reeve__devcluster__to_master);
+        msg = PB_NEW(reeve__devcluster__to_master);
         msg->exited_executor =
-            MSG_NEW(reeve__devcluster__to_master__exited_executor);
-        msg->exited_executor->framework_id = msg_framework_id(one->framework);
+            PB_NEW(reeve__devcluster__to_master__exited_executor);
+        msg->exited_executor->framework_id = pb_framework_id(one->framework);
         msg->exited_executor->executor_id =
-            msg_executor_id(failure->executor_id->value);
-        MSG_SET(msg->exited_executor, wait_status, failure->status);
+            pb_executor_id(failure->executor_id->value);
+        PB_SET(msg->exited_executor, wait_status, failure->status);
         say(r, agent, msg);
         return;
     }
@@ -490,12 +487,12 @@ static void say_operation(struct replay *r,
         if (!one->applied)
             resources_apply(agent->total, one->info, NULL);
         one->applied = true;
-        msg = MSG_NEW(reeve__devcluster__to_master);
+        msg = PB_NEW(reeve__devcluster__to_master);
         msg->operation_update =
-            MSG_NEW(reeve__devcluster__to_master__operation_update);
-        msg->operation_update->framework_id = msg_framework_id(one->framework);
-        MSG_SET_BYTES(msg->operation_update, operation_uuid, one->uuid, 16);
-        msg->operation_update->status = MSG_DUP(status);
+            PB_NEW(reeve__devcluster__to_master__operation_update);
+        msg->operation_update->framework_id = pb_framework_id(one->framework);
+        PB_BYTES(msg->operation_update, operation_uuid, one->uuid, 16);
+        msg->operation_update->status = PB_DUP(status);
         say(r, agent, msg);
         return;
     }
@@ -632,10 +629,10 @@ void replay_agent_kill(struct replay *r, unsigned n)
 void replay_agent_unregister(struct replay *r, unsigned n)
 {
     struct stand_in *agent = find_number(r, n);
-    Reeve__Devcluster__ToMaster *msg = MSG_NEW(reeve__devcluster__to_master);
+    Reeve__Devcluster__ToMaster *msg = PB_NEW(reeve__devcluster__to_master);
 
     cr_assert(agent);
-    msg->unregister = MSG_NEW(reeve__devcluster__to_master__unregister);
+    msg->unregister = PB_NEW(reeve__devcluster__to_master__unregister);
     say(r, agent, msg);
     for (size_t i = 0; i < agent->n_tasks; i++)
         agent->tasks[i].gone = true;
@@ -695,23 +692,23 @@ void replay_agents_free(struct replay *r)
         struct stand_in *a = &r->agents[i];
 
         for (size_t k = 0; k < a->n_tasks; k++)
-            MSG_FREE(a->tasks[k].msg);
+            PB_FREE(a->tasks[k].msg);
         for (size_t k = 0; k < a->n_executors; k++) {
-            MSG_FREE(a->executors[k].info);
+            PB_FREE(a->executors[k].info);
             free(a->executors[k].framework);
         }
         for (size_t k = 0; k < a->n_operations; k++) {
-            MSG_FREE(a->operations[k].info);
+            PB_FREE(a->operations[k].info);
             free(a->operations[k].framework);
         }
         for (size_t k = 0; k < a->n_frameworks; k++)
-            MSG_FREE(a->frameworks[k]);
+            PB_FREE(a->frameworks[k]);
         free(a->tasks);
         free(a->executors);
         free(a->operations);
         free(a->frameworks);
         resources_destroy(&a->total);
-        MSG_FREE(a->info);
+        PB_FREE(a->info);
         free(a->id);
     }
     free(r->agents);

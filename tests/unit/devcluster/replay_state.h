@@ -46,7 +46,7 @@ struct replay {
     bool is_unordered; /* differences of order do not count */
 };
 
-#define NULL_EVENT() MSG_NEW(mesos__v1__scheduler__event)
+#define NULL_EVENT() PB_NEW(mesos__v1__scheduler__event)
 
 void replay_drain(struct replay *r);
 void replay_sync(struct replay *r);

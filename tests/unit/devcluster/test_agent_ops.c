@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "agent_harness.h"
-#include "devcluster/msg.h"
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/wire/pb.h"
 
 #define RESERVED                                                               \
     "'reservations':[{'type':'DYNAMIC','role':'eng/db','principal':'p'}]"
@@ -224,8 +224,7 @@ Test(agent_ops, a_removal_cut_short_is_finished)
     /* As saved between the decision and the deed. */
     for (size_t i = 0; i < h.resources->n_checkpointed; i++) {
         if (h.resources->checkpointed[i]->disk)
-            MSG_PUSH(h.resources->removing, h.resources->n_removing,
-                     MSG_DUP(h.resources->checkpointed[i]));
+            PB_ADD(h.resources, removing, PB_DUP(h.resources->checkpointed[i]));
     }
     harness_log(&h);
     harness_restart(&h);
@@ -246,6 +245,6 @@ Test(agent_ops, checkpoint_that_does_not_fit_is_refused)
     harness_restart(&h);
     cr_expect_eq(agent_core_restore_resources(h.core, saved, &err), -1);
     cr_expect_eq(err.code, ERR_INVALID);
-    MSG_FREE(saved);
+    PB_FREE(saved);
     harness_stop(&h);
 }

@@ -4,8 +4,9 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "lib/base/base.h"
+#include "lib/wire/wire.h"
 #include "devcluster/http_rules.h"
-#include "devcluster/msg.h"
 #include "tests/unit/devcluster/master_harness.h"
 
 #define PB   HTTP_PROTOBUF

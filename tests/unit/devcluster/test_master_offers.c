@@ -2,7 +2,7 @@
 /* test_master_offers - who is offered what, filters, revive, suppress, roles */
 #include <criterion/criterion.h>
 
-#include "devcluster/msg.h"
+#include "lib/wire/pb.h"
 #include "tests/unit/devcluster/master_harness.h"
 
 #define ALL0 "cpus:4; mem:4096; disk:10240; ports:[31000-31099]"
@@ -206,11 +206,11 @@ Test(master_offers, old_format_without_capabilities)
     mh_take(&h);
     {
         AUTO_MESSAGE Mesos__V1__Scheduler__Call *call =
-            (void *)MSG_NEW(mesos__v1__scheduler__call);
+            (void *)PB_NEW(mesos__v1__scheduler__call);
 
-        MSG_SET(call, type, MESOS__V1__SCHEDULER__CALL__TYPE__SUBSCRIBE);
-        call->subscribe = MSG_NEW(mesos__v1__scheduler__call__subscribe);
-        call->subscribe->framework_info = MSG_NEW(mesos__v1__framework_info);
+        PB_SET(call, type, MESOS__V1__SCHEDULER__CALL__TYPE__SUBSCRIBE);
+        call->subscribe = PB_NEW(mesos__v1__scheduler__call__subscribe);
+        call->subscribe->framework_info = PB_NEW(mesos__v1__framework_info);
         call->subscribe->framework_info->user = xstrdup("u");
         call->subscribe->framework_info->name = xstrdup("n");
 #pragma GCC diagnostic push

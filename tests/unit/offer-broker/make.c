@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "lib/base/err.h"
-#include "services/offer-broker/pb.h"
+#include "lib/mesos/pb_mesos.h"
 
 static void next(struct id_source *source, char out[UUID_TEXT_SIZE])
 {
@@ -24,7 +24,7 @@ static Reeve__VolumeSpec *make_volume(const char *path, int64_t size_mib)
 {
     Reeve__VolumeSpec *volume;
 
-    PB_NEW(volume, reeve__volume_spec);
+    volume = PB_NEW(reeve__volume_spec);
     volume->path = xstrdup(path);
     PB_SET(volume, type, REEVE__VOLUME_SPEC__TYPE__ROOT);
     PB_SET(volume, size_mib, size_mib);
@@ -35,7 +35,7 @@ static Reeve__ResourceSet *make_set(const char *id)
 {
     Reeve__ResourceSet *set;
 
-    PB_NEW(set, reeve__resource_set);
+    set = PB_NEW(reeve__resource_set);
     set->id = xstrdup(id);
     PB_SET(set, cpu_milli, 1000);
     PB_SET(set, mem_mib, 256);
@@ -46,7 +46,7 @@ static Reeve__TaskSpec *make_task(const char *name, const char *set)
 {
     Reeve__TaskSpec *task;
 
-    PB_NEW(task, reeve__task_spec);
+    task = PB_NEW(reeve__task_spec);
     task->name = xstrdup(name);
     PB_SET(task, goal, REEVE__GOAL__GOAL_RUNNING);
     task->cmd = xstrdup("sleep 1000");
@@ -60,7 +60,7 @@ Reeve__PodSpec *make_pod(void)
     Reeve__ResourceSet *set = make_set("data-resource-set");
 
     PB_ADD(set, volumes, make_volume("data", 1024));
-    PB_NEW(pod, reeve__pod_spec);
+    pod = PB_NEW(reeve__pod_spec);
     pod->type = xstrdup("data");
     PB_SET(pod, count, 3);
     PB_ADD(pod, resource_sets, set);
@@ -75,13 +75,13 @@ Reeve__PodSpec *make_pod_of_two(void)
     Reeve__ResourceSet *server = make_set("server-set");
     Reeve__PortSpec *port;
 
-    PB_NEW(port, reeve__port_spec);
+    port = PB_NEW(reeve__port_spec);
     port->name = xstrdup("http");
     port->env_key = xstrdup("PORT_HTTP");
     PB_SET(port, port, 0);
     PB_ADD(server, ports, port);
     PB_ADD(server, volumes, make_volume("server-data", 512));
-    PB_NEW(pod, reeve__pod_spec);
+    pod = PB_NEW(reeve__pod_spec);
     pod->type = xstrdup("hello");
     PB_SET(pod, count, 1);
     PB_ADD(pod, resource_sets, server);
@@ -95,7 +95,7 @@ Reeve__ServiceSpec *make_service(Reeve__PodSpec *pod)
 {
     Reeve__ServiceSpec *spec;
 
-    PB_NEW(spec, reeve__service_spec);
+    spec = PB_NEW(reeve__service_spec);
     spec->name = xstrdup("data-store");
     spec->role = xstrdup("data-store-role");
     spec->principal = xstrdup("data-store-principal");
@@ -121,19 +121,19 @@ Mesos__V1__Offer *make_offer(const char *id, const char *agent,
     Mesos__V1__Offer *offer;
     Mesos__V1__Attribute *attribute;
 
-    PB_NEW(offer, mesos__v1__offer);
+    offer = PB_NEW(mesos__v1__offer);
     offer->id = pb_offer_id(id);
     offer->framework_id = pb_framework_id("f-0000");
     offer->agent_id = pb_agent_id(agent);
     offer->hostname = xasprintf("%s.local", agent);
     resources_to(resources, &offer->resources, &offer->n_resources);
-    PB_NEW(offer->allocation_info, mesos__v1__resource__allocation_info);
+    offer->allocation_info = PB_NEW(mesos__v1__resource__allocation_info);
     offer->allocation_info->role = xstrdup("data-store-role");
     if (rack) {
-        PB_NEW(attribute, mesos__v1__attribute);
+        attribute = PB_NEW(mesos__v1__attribute);
         attribute->name = xstrdup("rack");
         attribute->type = MESOS__V1__VALUE__TYPE__TEXT;
-        PB_NEW(attribute->text, mesos__v1__value__text);
+        attribute->text = PB_NEW(mesos__v1__value__text);
         attribute->text->value = xstrdup(rack);
         PB_ADD(offer, attributes, attribute);
     }

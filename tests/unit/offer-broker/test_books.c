@@ -5,11 +5,11 @@
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/wire/pb.h"
 #include "make.h"
 #include "services/offer-broker/facts.h"
 #include "services/offer-broker/janitor.h"
 #include "services/offer-broker/offer_book.h"
-#include "services/offer-broker/pb.h"
 
 static void add(struct offer_book *book, const char *id, const char *agent,
                 int64_t now_ms)
@@ -122,7 +122,7 @@ Test(facts, newest_revision_wins)
     Reeve__Demand *demand;
     uint64_t revision;
 
-    PB_NEW(demand, reeve__demand);
+    demand = PB_NEW(reeve__demand);
     demand->id = xstrdup("d1");
     demand->plan = xstrdup("old");
     apply(facts, "service/svc/demand/d1", &demand->base, 5);
@@ -147,7 +147,7 @@ Test(facts, tasks_are_found_by_their_current_id)
     Reeve__TaskRecord *task;
     struct fact_task found;
 
-    PB_NEW(task, reeve__task_record);
+    task = PB_NEW(reeve__task_record);
     task->name = xstrdup("data-0");
     task->task_id = xstrdup("t1");
     apply(facts, "service/svc/task/data-0/info", &task->base, 1);
@@ -204,7 +204,7 @@ static Reeve__ReservedResource *entry(const char *id)
 {
     Reeve__ReservedResource *e;
 
-    PB_NEW(e, reeve__reserved_resource);
+    e = PB_NEW(reeve__reserved_resource);
     e->resource_id = xstrdup(id);
     return e;
 }
@@ -219,7 +219,7 @@ static Mesos__V1__Resource *reserved(const char *name, const char *id,
     if (framework) {
         Mesos__V1__Label *label;
 
-        PB_NEW(label, mesos__v1__label);
+        label = PB_NEW(mesos__v1__label);
         label->key = xstrdup("framework_id");
         label->value = xstrdup(framework);
         PB_ADD(reservation->labels, labels, label);
@@ -234,7 +234,7 @@ static struct facts *facts_of_one_pod(void)
     struct facts *facts = facts_new("svc");
     Reeve__PodRecord *pod;
 
-    PB_NEW(pod, reeve__pod_record);
+    pod = PB_NEW(reeve__pod_record);
     PB_ADD(pod, resources, entry("wanted"));
     PB_ADD(pod, abandoned, entry("given-up"));
     apply(facts, "service/svc/pod/data-0", &pod->base, 1);

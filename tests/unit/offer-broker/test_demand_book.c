@@ -7,8 +7,8 @@
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
 #include "lib/mesos/states.h"
+#include "lib/wire/pb.h"
 #include "make.h"
-#include "services/offer-broker/pb.h"
 
 static const struct build_config config = {"", 0, "tld", "vip"};
 
@@ -26,7 +26,7 @@ static void put_config(struct facts *facts)
 {
     Reeve__Config *c;
 
-    PB_NEW(c, reeve__config);
+    c = PB_NEW(reeve__config);
     c->id = xstrdup("c1");
     c->spec = make_service(make_pod_of_two());
     apply(facts, "config/c1", &c->base);
@@ -42,7 +42,7 @@ static void put_task(struct facts *facts, const char *short_name, int state,
     Reeve__TaskRecord *task;
     Reeve__TaskStatusRecord *status;
 
-    PB_NEW(task, reeve__task_record);
+    task = PB_NEW(reeve__task_record);
     task->name = xstrdup(name);
     task->task_id = xasprintf("svc__%s__1", name);
     task->pod_type = xstrdup("hello");
@@ -51,7 +51,7 @@ static void put_task(struct facts *facts, const char *short_name, int state,
     task->executor_id = xstrdup(executor);
     task->hostname = xstrdup("agent-1");
     apply(facts, info_key, &task->base);
-    PB_NEW(status, reeve__task_status_record);
+    status = PB_NEW(reeve__task_status_record);
     status->task_id = xstrdup(task->task_id);
     PB_SET(status, state, state);
     status->state_name = xstrdup(task_state_name(state));
@@ -65,7 +65,7 @@ static void put_kill(struct facts *facts, const char *short_name)
     AUTO_FREE char *key = xasprintf("kill/svc__hello-0-%s__1", short_name);
     Reeve__KillOrder *order;
 
-    PB_NEW(order, reeve__kill_order);
+    order = PB_NEW(reeve__kill_order);
     apply(facts, key, &order->base);
     free_message(order);
 }
@@ -74,7 +74,7 @@ static Reeve__Demand *make_demand(const char *task)
 {
     Reeve__Demand *demand;
 
-    PB_NEW(demand, reeve__demand);
+    demand = PB_NEW(reeve__demand);
     demand->id = xstrdup("d1");
     demand->pod_type = xstrdup("hello");
     PB_SET(demand, pod_index, 0);

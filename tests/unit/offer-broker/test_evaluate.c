@@ -5,8 +5,8 @@
 
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/wire/pb.h"
 #include "make.h"
-#include "services/offer-broker/pb.h"
 
 static const struct overhead overhead = {100, 32, 256};
 
@@ -430,7 +430,7 @@ Test(evaluate, ports)
 
         PB_SET(port, port, port_cases[i].fixed);
         if (port_cases[i].begin) {
-            PB_NEW(range, reeve__port_range);
+            range = PB_NEW(reeve__port_range);
             PB_SET(range, begin, port_cases[i].begin);
             PB_SET(range, end, port_cases[i].end);
             PB_ADD(port, ranges, range);

@@ -6,7 +6,6 @@
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "make.h"
-#include "services/offer-broker/pb.h"
 #include "services/offer-broker/places.h"
 
 /* data-0 on S0 (rack r0), data-1 on S1 (rack r1), meta-0 on S2 (rack r2). */

@@ -4,9 +4,9 @@
 #include <criterion/criterion.h>
 
 #include "lib/base/base.h"
+#include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/states.h"
 #include "make.h"
-#include "services/offer-broker/pb.h"
 
 enum {
     NONE = -1,
@@ -30,7 +30,7 @@ static Reeve__TaskRecord *make_task_record(bool has_check)
 {
     Reeve__TaskRecord *task;
 
-    PB_NEW(task, reeve__task_record);
+    task = PB_NEW(reeve__task_record);
     task->name = xstrdup("data-0");
     task->task_id = xstrdup("svc__data-0__1");
     task->agent_id = xstrdup("S0");
@@ -42,7 +42,7 @@ static Mesos__V1__TaskStatus *make_update(int state)
 {
     Mesos__V1__TaskStatus *update;
 
-    PB_NEW(update, mesos__v1__task_status);
+    update = PB_NEW(mesos__v1__task_status);
     update->task_id = pb_task_id("svc__data-0__1");
     update->state = (Mesos__V1__TaskState)state;
     return update;
@@ -168,9 +168,9 @@ Test(status, readiness)
             .task = task, .stored = stored, .update = update};
 
         stored->ready = ready_cases[i].was_ready;
-        PB_NEW(update->check_status, mesos__v1__check_status_info);
-        PB_NEW(update->check_status->command,
-               mesos__v1__check_status_info__command);
+        update->check_status = PB_NEW(mesos__v1__check_status_info);
+        update->check_status->command =
+            PB_NEW(mesos__v1__check_status_info__command);
         if (ready_cases[i].exit_code != NONE)
             PB_SET(update->check_status->command, exit_code,
                    ready_cases[i].exit_code);

@@ -7,8 +7,8 @@
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/mesos/labels.h"
+#include "lib/wire/pb.h"
 #include "make.h"
-#include "services/offer-broker/pb.h"
 
 static const struct build_config config = {"api.local", 8080, "tld", "vip"};
 
@@ -30,7 +30,7 @@ static void setup(struct bench *b)
     b->spec = make_service(b->pod);
     b->offer = make_offer("o1", "S0",
                           "cpus:4;mem:4096;disk:10240;ports:[8000-8010]", "r1");
-    PB_NEW(b->demand, reeve__demand);
+    b->demand = PB_NEW(reeve__demand);
     b->demand->id = xstrdup("d1");
     b->demand->pod_type = xstrdup("hello");
     PB_SET(b->demand, pod_index, 0);
@@ -169,7 +169,7 @@ static void add_env(Reeve__EnvVar ***list, size_t *n, const char *name,
 {
     Reeve__EnvVar *var;
 
-    PB_NEW(var, reeve__env_var);
+    var = PB_NEW(reeve__env_var);
     var->name = xstrdup(name);
     var->value = xstrdup(value);
     *list = xrealloc(*list, (*n + 1) * sizeof(**list));
@@ -231,7 +231,7 @@ static Reeve__CheckSpec *make_check(const char *cmd)
 {
     Reeve__CheckSpec *check;
 
-    PB_NEW(check, reeve__check_spec);
+    check = PB_NEW(reeve__check_spec);
     check->cmd = xstrdup(cmd);
     PB_SET(check, interval_s, 5);
     PB_SET(check, timeout_s, 10);
@@ -276,7 +276,7 @@ static void with_rlimit(struct bench *b)
 {
     Reeve__RLimit *limit;
 
-    PB_NEW(limit, reeve__rlimit);
+    limit = PB_NEW(reeve__rlimit);
     limit->name = xstrdup("RLIMIT_NOFILE");
     PB_SET(limit, soft, 100);
     PB_SET(limit, hard, 200);
@@ -305,7 +305,7 @@ static void with_configs(struct bench *b)
 {
     Reeve__ConfigTemplate *template;
 
-    PB_NEW(template, reeve__config_template);
+    template = PB_NEW(reeve__config_template);
     template->name = xstrdup("my conf");
     template->dest = xstrdup("conf/x");
     PB_ADD(b->pod->tasks[0], configs, template);
@@ -334,7 +334,7 @@ static void with_external(struct bench *b)
 {
     Reeve__ExternalVolume *volume;
 
-    PB_NEW(volume, reeve__external_volume);
+    volume = PB_NEW(reeve__external_volume);
     PB_ADD(b->pod, external_volumes, volume);
 }
 static void with_pre_reserved(struct bench *b)
@@ -345,7 +345,7 @@ static void with_tls(struct bench *b)
 {
     Reeve__TransportEncryption *tls;
 
-    PB_NEW(tls, reeve__transport_encryption);
+    tls = PB_NEW(reeve__transport_encryption);
     PB_ADD(b->pod->tasks[0], transport_encryption, tls);
 }
 static void with_shared_set(struct bench *b)

@@ -9,9 +9,9 @@
 #include "lib/base/base.h"
 #include "lib/bus/bus.h"
 #include "lib/loop/loop.h"
+#include "lib/wire/pb.h"
 #include "proto/store.pb-c.h"
 #include "services/planner/changes.h"
-#include "services/planner/pb.h"
 
 static char lineage[] = "11111111-1111-4111-8111-111111111111";
 

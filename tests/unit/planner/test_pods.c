@@ -8,7 +8,6 @@
 #include "lib/spec/spec.h"
 #include "proto/mesos/v1/mesos.pb-c.h"
 #include "services/planner/backoff.h"
-#include "services/planner/pb.h"
 #include "services/planner/plan.h"
 #include "services/planner/plan_status.h"
 #include "services/planner/step.h"

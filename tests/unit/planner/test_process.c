@@ -17,8 +17,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/loop/loop.h"
+#include "lib/wire/pb.h"
 #include "proto/bus.pb-c.h"
-#include "services/planner/pb.h"
 #include "services/planner/planner.h"
 
 static const struct service_spec as_process = {

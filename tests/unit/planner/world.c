@@ -9,8 +9,8 @@
 #include "lib/base/base.h"
 #include "lib/mesos/states.h"
 #include "lib/spec/spec.h"
+#include "lib/wire/pb.h"
 #include "services/planner/operate.h"
-#include "services/planner/pb.h"
 #include "services/planner/plan_status.h"
 
 #define SVC "svc"
