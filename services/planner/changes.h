@@ -14,7 +14,7 @@
 
 enum {
     CHANGES_FULL = 2500, /* a round adds no further work then */
-    CHANGES_MAX = 4096,  /* the store takes no more */
+    CHANGES_MAX = 4096,  /* the store takes no more of either */
 };
 
 struct change {
@@ -39,7 +39,7 @@ void changes_free(struct changes *changes);
 
 static inline bool changes_is_full(const struct changes *changes)
 {
-    return changes->n_ops >= CHANGES_FULL;
+    return changes->n_ops >= CHANGES_FULL || changes->n_needs >= CHANGES_FULL;
 }
 
 /* All take the malloc'd key. */

@@ -281,8 +281,9 @@ static void put_demand(struct launcher *l, const struct launch *launch)
     demand.plan = launch->plan->name;
     demand.step_id = step->id;
     PB_SET(&demand, created_wall_ms, l->source.now_ms);
-    changes_replace(l->changes, facts_key(l->source.facts, "demand", id), 0,
-                    &demand.base);
+    /* A fresh id: nothing to be required of its key. */
+    changes_put(l->changes, facts_key(l->source.facts, "demand", id),
+                &demand.base);
     PB_STR(step, demand_id, id);
 }
 

@@ -136,6 +136,9 @@ static void check(struct world *w)
 
 bool world_apply(struct world *w, const struct changes *changes)
 {
+    /* As the store does. */
+    cr_assert_leq(changes->n_ops, CHANGES_MAX);
+    cr_assert_leq(changes->n_needs, CHANGES_MAX);
     for (size_t i = 0; i < changes->n_needs; i++) {
         const struct cell *cell = cell_of(w, changes->needs[i].key);
         if ((cell ? cell->revision : 0) != changes->needs[i].revision) {
