@@ -54,8 +54,6 @@ static void on_changed(void *self, const struct replica_item *item,
     if (facts_apply(session->facts, item->key, item->value, item->len,
                     item->revision, &err) < 0)
         log_bad("record_damaged", "key=%s why=%s", item->key, log_q(err.text));
-    if (strstr(item->key, "/pod/"))
-        session->pods_changed = true;
 }
 
 static void on_settled(void *self, uint64_t revision UNUSED)

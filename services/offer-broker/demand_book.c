@@ -145,9 +145,6 @@ static void judge_task(void *self, const struct fact_task *task)
     struct judge *j = self;
     const Reeve__Demand *demand = j->view->demand;
 
-    if (!str_eq(task->info->pod_type, demand->pod_type) ||
-        task->info->pod_index != demand->pod_index)
-        return;
     if (is_demanded(demand, task->info->short_name))
         judge_former(j, task);
     else
@@ -205,7 +202,7 @@ void demand_judge(struct demand_view *view, const struct facts *facts,
         set(view, DEMAND_LATER, "its back-off ends in %lld s",
             (long long)((view->due_wall_ms - now_wall_ms + 999) / 1000));
     }
-    facts_each_task(facts, judge_task, &j);
+    facts_each_task_of(facts, instance, judge_task, &j);
 }
 
 /* ---- all of them -------------------------------------------------- */

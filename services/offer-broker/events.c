@@ -51,7 +51,7 @@ static void on_subscribed(struct session *s, Mesos__V1__Scheduler__Event *event)
     s->heartbeat_s = body->has_heartbeat_interval_seconds
                          ? body->heartbeat_interval_seconds
                          : 0;
-    s->pods_changed = true;
+    janitor_learn(s->janitor, s->facts, s->framework_id);
     session_event(s, SESSION_SUBSCRIBED);
 }
 
@@ -89,9 +89,6 @@ static void on_offers(struct session *s, Mesos__V1__Scheduler__Event *event)
         odd(s, "event_without_body", "OFFERS");
         return;
     }
-    if (s->pods_changed)
-        janitor_learn(s->janitor, s->facts, s->framework_id);
-    s->pods_changed = false;
     flow_offered(&s->flow, clock_mono_ms());
     for (size_t i = 0; i < event->offers->n_offers; i++) {
         inspect(s, event->offers->offers[i]);

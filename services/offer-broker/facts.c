@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* facts - see facts.h
  *
- * One table of entries, keyed by what follows "service/<svc>/", plus an index
- * from task id to task name.  Kinds are told apart by the key's first part.
+ * One table of entries for each kind, keyed by what names them in the key, plus
+ * an index from task id to task name, and one from pod instance to its tasks.
  */
 #include "services/offer-broker/facts.h"
 
@@ -12,6 +12,7 @@
 
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/spec/spec.h"
 #include "lib/wire/wire.h"
 
 enum kind {
@@ -35,6 +36,14 @@ struct entry {
     UT_hash_handle hh;
 };
 
+/* pod instance -> its tasks; kept, maybe empty, once heard of. */
+struct pod_entry {
+    char *instance;
+    struct entry **tasks; /* of KIND_TASK_INFO, with a message */
+    size_t n_tasks;
+    UT_hash_handle hh;
+};
+
 /* task id -> task name, for the launches that are current. */
 struct id_entry {
     char *task_id;
@@ -47,7 +56,12 @@ struct facts {
     char *prefix; /* "service/<svc>/" */
     struct entry *tables[KIND_COUNT];
     struct id_entry *by_task_id;
+    struct pod_entry *by_pod;
     size_t demands;
+    void (*watch)(void *self, const char *instance,
+                  const Reeve__PodRecord *before,
+                  const Reeve__PodRecord *after);
+    void *watch_self;
 };
 
 static const struct {
@@ -90,9 +104,17 @@ void facts_destroy(struct facts **facts)
     struct facts *f = *facts;
     struct entry *entry, *next;
     struct id_entry *id, *next_id;
+    struct pod_entry *pod, *next_pod;
 
     if (!f)
         return;
+    HASH_ITER(hh, f->by_pod, pod, next_pod)
+    {
+        HASH_DEL(f->by_pod, pod);
+        free(pod->instance);
+        free(pod->tasks);
+        free(pod);
+    }
     for (size_t k = 0; k < KIND_COUNT; k++) {
         HASH_ITER(hh, f->tables[k], entry, next)
         {
@@ -183,14 +205,73 @@ static void unindex_task(struct facts *facts, const char *task_id)
     free(index);
 }
 
+static struct pod_entry *find_pod(const struct facts *facts,
+                                  const char *instance)
+{
+    struct pod_entry *pod = NULL;
+
+    HASH_FIND_STR(facts->by_pod, instance, pod);
+    return pod;
+}
+
+static struct pod_entry *pod_of(struct facts *facts,
+                                const Reeve__TaskRecord *task)
+{
+    AUTO_FREE char *instance =
+        spec_pod_instance(str_or_empty(task->pod_type), task->pod_index);
+    struct pod_entry *pod = find_pod(facts, instance);
+
+    if (pod)
+        return pod;
+    pod = xcalloc(1, sizeof(*pod));
+    pod->instance = MOVE(instance);
+    HASH_ADD_KEYPTR(hh, facts->by_pod, pod->instance, strlen(pod->instance),
+                    pod);
+    return pod;
+}
+
+static void join_pod(struct pod_entry *pod, struct entry *task)
+{
+    pod->tasks = xrealloc(pod->tasks, (pod->n_tasks + 1) * sizeof(*pod->tasks));
+    pod->tasks[pod->n_tasks++] = task;
+}
+
+static void leave_pod(struct pod_entry *pod, const struct entry *task)
+{
+    size_t at = 0;
+
+    while (pod->tasks[at] != task)
+        at++;
+    pod->n_tasks--;
+    memmove(pod->tasks + at, pod->tasks + at + 1,
+            (pod->n_tasks - at) * sizeof(*pod->tasks));
+}
+
+static void replace_task(struct facts *facts, struct entry *entry,
+                         Reeve__TaskRecord *task)
+{
+    const Reeve__TaskRecord *former = (const Reeve__TaskRecord *)entry->message;
+
+    if (former) {
+        unindex_task(facts, former->task_id);
+        leave_pod(pod_of(facts, former), entry);
+    }
+    if (task) {
+        index_task(facts, task->task_id, entry->id);
+        join_pod(pod_of(facts, task), entry);
+    }
+}
+
 /* Puts the message in the place of the former one; takes it. */
 static void replace(struct facts *facts, enum kind kind, struct entry *entry,
                     ProtobufCMessage *message)
 {
-    if (kind == KIND_TASK_INFO && entry->message)
-        unindex_task(facts, ((Reeve__TaskRecord *)entry->message)->task_id);
-    if (kind == KIND_TASK_INFO && message)
-        index_task(facts, ((Reeve__TaskRecord *)message)->task_id, entry->id);
+    if (kind == KIND_TASK_INFO)
+        replace_task(facts, entry, (Reeve__TaskRecord *)message);
+    if (kind == KIND_POD && facts->watch)
+        facts->watch(facts->watch_self, entry->id,
+                     (const Reeve__PodRecord *)entry->message,
+                     (const Reeve__PodRecord *)message);
     if (kind == KIND_DEMAND)
         facts->demands +=
             (size_t)(message != NULL) - (size_t)(entry->message != NULL);
@@ -381,6 +462,30 @@ void facts_each_task(const struct facts *facts,
         if (entry->message && facts_task(facts, entry->id, &task))
             fn(self, &task);
     }
+}
+
+void facts_each_task_of(const struct facts *facts, const char *instance,
+                        void (*fn)(void *self, const struct fact_task *task),
+                        void *self)
+{
+    const struct pod_entry *pod = find_pod(facts, instance);
+
+    for (size_t i = 0; pod && i < pod->n_tasks; i++) {
+        struct fact_task task;
+
+        if (facts_task(facts, pod->tasks[i]->id, &task))
+            fn(self, &task);
+    }
+}
+
+void facts_watch_pods(struct facts *facts,
+                      void (*fn)(void *self, const char *instance,
+                                 const Reeve__PodRecord *before,
+                                 const Reeve__PodRecord *after),
+                      void *self)
+{
+    facts->watch = fn;
+    facts->watch_self = self;
 }
 
 char *facts_key(const struct facts *facts, const char *rest)

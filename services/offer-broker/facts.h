@@ -85,6 +85,18 @@ void facts_each_outcome(const struct facts *facts,
 void facts_each_task(const struct facts *facts,
                      void (*fn)(void *self, const struct fact_task *task),
                      void *self);
+/* The tasks of one pod instance, without a look at all others. */
+void facts_each_task_of(const struct facts *facts, const char *instance,
+                        void (*fn)(void *self, const struct fact_task *task),
+                        void *self);
+
+/* Is told each change of a pod's record, while both are there: NULL for one
+ * that was not there before, or is not any more. */
+void facts_watch_pods(struct facts *facts,
+                      void (*fn)(void *self, const char *instance,
+                                 const Reeve__PodRecord *before,
+                                 const Reeve__PodRecord *after),
+                      void *self);
 
 /* ---- keys; malloc'd ----------------------------------------------- */
 char *facts_key(const struct facts *facts, const char *rest);

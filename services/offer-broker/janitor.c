@@ -13,11 +13,12 @@
 
 #define SWEEP_AGAIN_MS 30000
 
-/* A resource id that a record names. */
+/* A resource id that records name: how often as wanted, and as given up. Wanted
+ * by anyone outweighs abandoned. */
 struct known {
     char *resource_id;
-    char *pod;
-    bool is_abandoned;
+    char *pod; /* the first that named it */
+    size_t wanted, abandoned;
     UT_hash_handle hh;
 };
 
@@ -53,16 +54,21 @@ struct janitor *janitor_new(void)
     return xcalloc(1, sizeof(struct janitor));
 }
 
+static void drop_known(struct janitor *j, struct known *known)
+{
+    HASH_DEL(j->known, known);
+    free(known->resource_id);
+    free(known->pod);
+    free(known);
+}
+
 static void forget_known(struct janitor *j)
 {
     struct known *known, *next;
 
     HASH_ITER(hh, j->known, known, next)
     {
-        HASH_DEL(j->known, known);
-        free(known->resource_id);
-        free(known->pod);
-        free(known);
+        drop_known(j, known);
     }
 }
 
@@ -108,37 +114,79 @@ void janitor_destroy(struct janitor **janitor)
 }
 
 /* ---- learning ----------------------------------------------------- */
-static void learn_entry(struct janitor *j, const char *pod,
-                        const Reeve__ReservedResource *entry, bool is_abandoned)
+static struct known *find_known(const struct janitor *j, const char *id)
 {
     struct known *known = NULL;
 
+    HASH_FIND_STR(j->known, id, known);
+    return known;
+}
+
+static struct known *know(struct janitor *j, const char *pod, const char *id)
+{
+    struct known *known = find_known(j, id);
+
+    if (known)
+        return known;
+    known = xcalloc(1, sizeof(*known));
+    known->resource_id = xstrdup(id);
+    known->pod = xstrdup(pod);
+    HASH_ADD_KEYPTR(hh, j->known, known->resource_id,
+                    strlen(known->resource_id), known);
+    return known;
+}
+
+static void learn_entry(struct janitor *j, const char *pod,
+                        const Reeve__ReservedResource *entry, bool is_abandoned)
+{
+    struct known *known;
+
     if (!entry->resource_id)
         return;
-    HASH_FIND_STR(j->known, entry->resource_id, known);
-    if (!known) {
-        known = xcalloc(1, sizeof(*known));
-        known->resource_id = xstrdup(entry->resource_id);
-        known->pod = xstrdup(pod);
-        known->is_abandoned = is_abandoned;
-        HASH_ADD_KEYPTR(hh, j->known, known->resource_id,
-                        strlen(known->resource_id), known);
-    }
-    /* Wanted by anyone outweighs abandoned. */
-    if (!is_abandoned)
-        known->is_abandoned = false;
+    known = know(j, pod, entry->resource_id);
+    if (is_abandoned)
+        known->abandoned++;
+    else
+        known->wanted++;
+}
+
+static void unlearn_entry(struct janitor *j,
+                          const Reeve__ReservedResource *entry,
+                          bool is_abandoned)
+{
+    struct known *known =
+        entry->resource_id ? find_known(j, entry->resource_id) : NULL;
+
+    if (!known)
+        return;
+    if (is_abandoned)
+        known->abandoned -= known->abandoned > 0;
+    else
+        known->wanted -= known->wanted > 0;
+    if (known->wanted + known->abandoned == 0)
+        drop_known(j, known);
+}
+
+void janitor_learn_pod(struct janitor *j, const char *instance,
+                       const Reeve__PodRecord *before,
+                       const Reeve__PodRecord *after)
+{
+    for (size_t i = 0; after && i < after->n_resources; i++)
+        learn_entry(j, instance, after->resources[i], false);
+    for (size_t i = 0; after && i < after->n_abandoned; i++)
+        learn_entry(j, instance, after->abandoned[i], true);
+    for (size_t i = 0; before && i < before->n_resources; i++)
+        unlearn_entry(j, before->resources[i], false);
+    for (size_t i = 0; before && i < before->n_abandoned; i++)
+        unlearn_entry(j, before->abandoned[i], true);
+    j->n_abandoned += after ? after->n_abandoned : 0;
+    j->n_abandoned -= MIN(j->n_abandoned, before ? before->n_abandoned : 0);
 }
 
 static void learn_pod(void *self, const struct fact *fact)
 {
-    struct janitor *j = self;
-    const Reeve__PodRecord *pod = (const Reeve__PodRecord *)fact->message;
-
-    for (size_t i = 0; i < pod->n_resources; i++)
-        learn_entry(j, fact->id, pod->resources[i], false);
-    j->n_abandoned += pod->n_abandoned;
-    for (size_t i = 0; i < pod->n_abandoned; i++)
-        learn_entry(j, fact->id, pod->abandoned[i], true);
+    janitor_learn_pod(self, fact->id, NULL,
+                      (const Reeve__PodRecord *)fact->message);
 }
 
 void janitor_learn(struct janitor *j, const struct facts *facts,
@@ -169,7 +217,7 @@ enum janitor_class janitor_classify(const struct janitor *j,
     if (known && pod)
         *pod = known->pod;
     if (known)
-        return known->is_abandoned ? JANITOR_ABANDONED : JANITOR_WANTED;
+        return known->wanted == 0 ? JANITOR_ABANDONED : JANITOR_WANTED;
     framework = resource_label(resource, "framework_id");
     if (*str_or_empty(framework) && !str_eq(framework, j->framework_id))
         return JANITOR_FOREIGN;

@@ -31,6 +31,11 @@ void janitor_destroy(struct janitor **janitor);
 /* Learns all records afresh. */
 void janitor_learn(struct janitor *janitor, const struct facts *facts,
                    const char *framework_id);
+/* One record changed; NULL: it is not there.  before must be what was learnt.
+ */
+void janitor_learn_pod(struct janitor *janitor, const char *instance,
+                       const Reeve__PodRecord *before,
+                       const Reeve__PodRecord *after);
 /* *pod: the instance whose record names it, or NULL; borrowed. */
 enum janitor_class janitor_classify(const struct janitor *janitor,
                                     const Mesos__V1__Resource *resource,

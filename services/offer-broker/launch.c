@@ -316,7 +316,6 @@ static void on_stored(void *self, const struct txn_result *result)
     }
     if (is_durable) {
         writes_apply(launch->writes, s->facts, result->revision);
-        s->pods_changed = true;
         s->counts.accepts++;
         outbox_send(s->outbox, MOVE(launch->accept));
     } else if (result->err.code == ERR_CONFLICT) {
@@ -442,7 +441,8 @@ static void end_pass(struct pass *p)
 {
     struct pool_index *index, *next;
 
-    for (size_t i = 0; i < p->n_pools; i++)
+    for (size_t i = 0;
+         janitor_has_abandoned(p->session->janitor) && i < p->n_pools; i++)
         sweep(p, i);
     finish_pass(p);
     HASH_ITER(hh, p->by_agent, index, next)

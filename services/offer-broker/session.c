@@ -26,6 +26,7 @@
 #define MAX_OFFERS       100000
 #define MAX_RECORD_BYTES (64u << 20)
 #define MAX_REDIRECTS    5
+#define PASS_REST_FACTOR 2 /* passes take a third of the time at most */
 
 /* One open SUBSCRIBE.  Ended streams are freed at the next turn of the loop:
  * the end is often noticed inside of its own callback. */
@@ -37,6 +38,15 @@ struct stream {
     uint64_t reap_id;
     struct stream *next_dead;
 };
+
+static void on_pod(void *self, const char *instance,
+                   const Reeve__PodRecord *before,
+                   const Reeve__PodRecord *after)
+{
+    struct session *s = self;
+
+    janitor_learn_pod(s->janitor, instance, before, after);
+}
 
 /* ---- life --------------------------------------------------------- */
 struct session *session_new(struct broker *broker, const char *key)
@@ -59,7 +69,7 @@ struct session *session_new(struct broker *broker, const char *key)
     s->statuses = statuses_new(s);
     s->launches = launches_new(s);
     s->outcomes = outcomes_new(s);
-    s->pods_changed = true;
+    facts_watch_pods(s->facts, on_pod, s);
     return s;
 }
 
@@ -93,6 +103,7 @@ void session_destroy(struct session **session)
     if (!s)
         return;
     loop_timer_cancel(s->broker->loop, s->backoff_id);
+    loop_timer_cancel(s->broker->loop, s->pass_id);
     if (s->stream)
         free_stream(MOVE(s->stream));
     launches_destroy(&s->launches);
@@ -155,11 +166,18 @@ static bool wants_gpus(const Reeve__ServiceSpec *spec)
     return false;
 }
 
+/* Asked once: it is looked up in files. */
 static const char *own_user(void)
 {
-    const struct passwd *pw = getpwuid(geteuid());
+    static char name[256];
+    const struct passwd *pw;
 
-    return pw && pw->pw_name ? pw->pw_name : "root";
+    if (!*name) {
+        pw = getpwuid(geteuid());
+        snprintf(name, sizeof(name), "%s",
+                 pw && pw->pw_name ? pw->pw_name : "root");
+    }
+    return name;
 }
 
 /* The framework's id as stored; NULL before the first subscription. */
@@ -642,17 +660,14 @@ static void direct_flow(struct session *s, bool has_work)
     }
 }
 
-static void work(struct session *s)
+/* Kills, questions, launches, and what nobody needs declined. */
+static void pass(struct session *s)
 {
     int64_t now_wall_ms = clock_wall_ms();
     struct demand_view *views;
     size_t count;
     bool has_work = false;
 
-    if (s->pods_changed)
-        janitor_learn(s->janitor, s->facts, s->framework_id);
-    s->pods_changed = false;
-    statuses_flush(s->statuses);
     orders_reconcile(s);
     orders_kill(s);
     views = demand_book_judge(s->facts, &s->broker->build, now_wall_ms, &count);
@@ -664,6 +679,31 @@ static void work(struct session *s)
     outcomes_flush(s->outcomes, views, count);
     free(views);
     direct_flow(s, has_work);
+}
+
+static void on_rested(void *self)
+{
+    struct session *s = self;
+
+    s->pass_id = 0;
+    broker_wake(s->broker);
+}
+
+/* Statuses at once.  A pass looks at everything, so that many changes share one
+ * and a long one is followed by a rest. */
+static void work(struct session *s)
+{
+    int64_t begin_ms = clock_mono_ms(), end_ms;
+
+    statuses_flush(s->statuses);
+    if (begin_ms >= s->next_pass_ms) {
+        pass(s);
+        end_ms = clock_mono_ms();
+        s->next_pass_ms = end_ms + PASS_REST_FACTOR * (end_ms - begin_ms);
+    } else if (!s->pass_id) {
+        s->pass_id = loop_timer(s->broker->loop, s->next_pass_ms - begin_ms, 0,
+                                on_rested, s);
+    }
 }
 
 void session_decide(struct session *s)

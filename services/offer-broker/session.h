@@ -43,7 +43,6 @@ struct session {
     UT_hash_handle hh;
 
     struct facts *facts;
-    bool pods_changed; /* the janitor has to learn again */
 
     /* The subscription. */
     enum session_state state;
@@ -74,6 +73,8 @@ struct session {
     struct statuses *statuses;
     struct launches *launches;
     struct outcomes *outcomes;
+    int64_t next_pass_ms;   /* passes must not eat the time */
+    uint64_t pass_id;       /* timer of the next; 0: none */
     int64_t next_survey_ms; /* orders.c: look for silent launches */
     size_t cleanups;        /* orders.c: transactions under way */
 

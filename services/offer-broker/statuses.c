@@ -442,7 +442,6 @@ static void write_drafts(struct statuses *st)
         facts_pod(facts, draft->id, &revision);
         writes_require(st->writes, key, revision);
         writes_put(st->writes, key, draft->message);
-        st->session->pods_changed = true;
     }
     free_drafts(&st->tasks);
     free_drafts(&st->pods);

@@ -273,6 +273,88 @@ Test(janitor, classes)
     facts_destroy(&facts);
 }
 
+static enum janitor_class class_of(const struct janitor *janitor,
+                                   const char *id)
+{
+    Mesos__V1__Resource *r = reserved("cpus", id, "f1");
+    enum janitor_class class = janitor_classify(janitor, r, NULL);
+
+    resource_free(&r);
+    return class;
+}
+
+static void on_pod(void *self, const char *instance,
+                   const Reeve__PodRecord *before,
+                   const Reeve__PodRecord *after)
+{
+    janitor_learn_pod(self, instance, before, after);
+}
+
+/* As it is learnt record by record: no trace of what was there before. */
+Test(janitor, learns_changes_of_single_records)
+{
+    struct facts *facts = facts_of_one_pod();
+    struct janitor *janitor = janitor_new();
+    Reeve__PodRecord *pod = PB_NEW(reeve__pod_record);
+
+    janitor_learn(janitor, facts, "f1");
+    facts_watch_pods(facts, on_pod, janitor);
+    cr_expect(janitor_has_abandoned(janitor));
+    PB_ADD(pod, resources, entry("given-up"));
+    PB_ADD(pod, abandoned, entry("wanted"));
+    apply(facts, "service/svc/pod/data-1", &pod->base, 2);
+    cr_expect_eq(class_of(janitor, "given-up"), JANITOR_WANTED,
+                 "wanted by anyone outweighs abandoned");
+    cr_expect_eq(class_of(janitor, "wanted"), JANITOR_WANTED);
+    apply(facts, "service/svc/pod/data-0", NULL, 3);
+    cr_expect_eq(class_of(janitor, "given-up"), JANITOR_WANTED);
+    cr_expect_eq(class_of(janitor, "wanted"), JANITOR_ABANDONED);
+    cr_expect(janitor_has_abandoned(janitor));
+    apply(facts, "service/svc/pod/data-1", NULL, 4);
+    cr_expect_eq(class_of(janitor, "given-up"), JANITOR_UNKNOWN);
+    cr_expect_eq(class_of(janitor, "wanted"), JANITOR_UNKNOWN);
+    cr_expect_not(janitor_has_abandoned(janitor));
+    free_message(pod);
+    janitor_destroy(&janitor);
+    facts_destroy(&facts);
+}
+
+static void count_task(void *self, const struct fact_task *task)
+{
+    cr_expect(task->info);
+    ++*(size_t *)self;
+}
+
+static size_t tasks_of(const struct facts *facts, const char *instance)
+{
+    size_t count = 0;
+
+    facts_each_task_of(facts, instance, count_task, &count);
+    return count;
+}
+
+Test(facts, tasks_are_found_by_their_pod)
+{
+    struct facts *facts = facts_new("svc");
+    Reeve__TaskRecord *task = PB_NEW(reeve__task_record);
+
+    pb_str(&task->pod_type, "data");
+    pb_str(&task->task_id, "t1");
+    apply(facts, "service/svc/task/data-0-a/info", &task->base, 1);
+    pb_str(&task->task_id, "t2");
+    apply(facts, "service/svc/task/data-0-b/info", &task->base, 2);
+    cr_expect_eq(tasks_of(facts, "data-0"), 2);
+    cr_expect_eq(tasks_of(facts, "data-1"), 0);
+    PB_SET(task, pod_index, 1);
+    apply(facts, "service/svc/task/data-0-b/info", &task->base, 3);
+    cr_expect_eq(tasks_of(facts, "data-0"), 1);
+    cr_expect_eq(tasks_of(facts, "data-1"), 1);
+    apply(facts, "service/svc/task/data-0-a/info", NULL, 4);
+    cr_expect_eq(tasks_of(facts, "data-0"), 0);
+    free_message(task);
+    facts_destroy(&facts);
+}
+
 static unsigned freed_count;
 
 static void on_freed(void *self, const char *pod, const char *id)
