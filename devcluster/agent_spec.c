@@ -106,6 +106,50 @@ static int link_into_sandbox(Reeve__Devagent__ContainerSpec *spec,
     return 0;
 }
 
+/* The folder behind a path in the executor's sandbox, when the path is, or lies
+ * in, one of these volumes; else NULL.  malloc'd. */
+static char *in_volume(const struct agent_core *core,
+                       Mesos__V1__Resource *const *resources, size_t count,
+                       const char *path)
+{
+    size_t first = strcspn(path, "/");
+
+    for (size_t i = 0; i < count; i++) {
+        const Mesos__V1__Resource *r = resources[i];
+        if (!resource_is_volume(r) || !r->disk->volume)
+            continue;
+        const char *at = r->disk->volume->container_path;
+        if (strlen(at) != first || strncmp(at, path, first) != 0)
+            continue;
+        AUTO_FREE char *folder = agent_volume_dir(core, r);
+        return xasprintf("%s%s", folder, path + first);
+    }
+    return NULL;
+}
+
+/* Of two volumes at one place a real agent says this and gives up the pod. */
+static int check_free(const struct agent_core *core,
+                      const struct agent_task *task, const char *at,
+                      const char *folder, struct err *err)
+{
+    AUTO_FREE char *exec_dir = agent_exec_dir(core, task->exec);
+
+    for (const struct agent_task *t = task->exec->tasks; t; t = t->next) {
+        if (t == task ||
+            (t->phase != PHASE(STARTING) && t->phase != PHASE(RUNNING)))
+            continue;
+        AUTO_FREE char *other =
+            in_volume(core, t->info->resources, t->info->n_resources, at);
+        if (other && !str_eq(other, folder))
+            return err_set(err, ERR_INVALID,
+                           "Failed to update resources for container: Collect "
+                           "failed: The existing symlink '%s/%s' points to "
+                           "'%s' and the new target is '%s'",
+                           exec_dir, at, other, folder);
+    }
+    return 0;
+}
+
 static int add_volume(Reeve__Devagent__ContainerSpec *spec,
                       const struct agent_core *core,
                       const struct agent_task *task,
@@ -127,6 +171,8 @@ static int add_volume(Reeve__Devagent__ContainerSpec *spec,
                        resource_volume_id(volume));
     char *folder = agent_volume_dir(core, volume);
     add_string(&spec->volumes, &spec->n_volumes, folder);
+    if (single && check_free(core, task, at, folder, err) < 0)
+        return -1;
     if (single)
         add_link(spec, xstrdup(inside), xstrdup(folder));
     return task->exec->command_task ? 0
@@ -139,27 +185,6 @@ static bool has_dotdot(const char *path)
            str_ends(path, "/..") || strstr(path, "/../");
 }
 
-/* The folder behind a path in the executor's sandbox, when the path is, or lies
- * in, a volume of the executor; else NULL.  malloc'd. */
-static char *in_executor_volume(const struct agent_core *core,
-                                const struct agent_task *task, const char *path)
-{
-    const Mesos__V1__ExecutorInfo *executor = task->exec->info;
-    size_t first = strcspn(path, "/");
-
-    for (size_t i = 0; i < executor->n_resources; i++) {
-        const Mesos__V1__Resource *r = executor->resources[i];
-        if (!resource_is_volume(r) || !r->disk->volume)
-            continue;
-        const char *at = r->disk->volume->container_path;
-        if (strlen(at) != first || strncmp(at, path, first) != 0)
-            continue;
-        AUTO_FREE char *folder = agent_volume_dir(core, r);
-        return xasprintf("%s%s", folder, path + first);
-    }
-    return NULL;
-}
-
 /* Makes the folder that is shared.  A volume itself is linked there, and never
  * made: if it is lost, the task must fail.  Folders are made before links, so
  * one below a volume is made in the volume. */
@@ -168,8 +193,13 @@ static void add_shared_dir(Reeve__Devagent__ContainerSpec *spec,
                            const struct agent_task *task, const char *path,
                            const char *source)
 {
-    AUTO_FREE char *inside = in_executor_volume(core, task, path);
+    const Mesos__V1__ExecutorInfo *executor = task->exec->info;
+    AUTO_FREE char *inside =
+        in_volume(core, executor->resources, executor->n_resources, path);
 
+    if (!inside)
+        inside = in_volume(core, task->info->resources, task->info->n_resources,
+                           path);
     if (!inside)
         add_dir(spec, xstrdup(source));
     else if (strchr(path, '/'))

@@ -53,6 +53,23 @@ static int check_pod_volumes(struct loader *l, const struct yaml_node *root,
     return 0;
 }
 
+/* A task sees the volumes of its pod beside its own. */
+static int check_hidden_volumes(struct loader *l, const struct yaml_node *root,
+                                const Reeve__PodSpec *pod)
+{
+    for (size_t i = 0; i < pod->n_resource_sets; i++) {
+        const Reeve__ResourceSet *set = pod->resource_sets[i];
+        for (size_t j = 0; j < set->n_volumes; j++)
+            for (size_t k = 0; k < pod->n_volumes; k++)
+                if (strcmp(set->volumes[j]->path, pod->volumes[k]->path) == 0)
+                    return load_fail(l, pod_node(root, pod->type),
+                                     "the pod and its resource set '%.60s' "
+                                     "both have a volume at '%.60s'",
+                                     set->id, pod->volumes[k]->path);
+    }
+    return 0;
+}
+
 /* ---- fixed ports that no two tasks of an agent can have ---- */
 
 static bool is_port_of(const Reeve__ResourceSet *set, uint32_t number)
@@ -235,6 +252,7 @@ int load_validate(struct loader *l, const struct yaml_node *root)
         if (check_type_names(l, root, pod) < 0 ||
             check_sets(l, root, pod) < 0 ||
             check_pod_volumes(l, root, pod) < 0 ||
+            check_hidden_volumes(l, root, pod) < 0 ||
             check_pod_ports(l, root, pod) < 0 || check_prefixes(l, root, i) < 0)
             return -1;
         load_leave(l, pods);

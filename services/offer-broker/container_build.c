@@ -11,6 +11,7 @@
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/mesos/labels.h"
+#include "lib/spec/spec.h"
 #include "lib/wire/pb.h"
 
 static bool has_ports(const Reeve__PodSpec *pod)
@@ -235,6 +236,40 @@ static bool has_limits(const Reeve__PodSpec *pod)
     return false;
 }
 
+/* ---- volumes of tasks --------------------------------------------- */
+static bool has_volume_at(const Reeve__ResourceSet *set, const char *path)
+{
+    for (size_t i = 0; i < set->n_volumes; i++)
+        if (str_eq(set->volumes[i]->path, path))
+            return true;
+    return false;
+}
+
+char *container_mount_path(const Reeve__PodSpec *pod,
+                           const Reeve__ResourceSet *set, const char *path)
+{
+    for (size_t i = 0; i < pod->n_resource_sets; i++)
+        if (!str_eq(pod->resource_sets[i]->id, set->id) &&
+            has_volume_at(pod->resource_sets[i], path))
+            return xasprintf("%s.%s", path, set->id);
+    return xstrdup(path);
+}
+
+static void add_own_volumes(Mesos__V1__ContainerInfo **container,
+                            const Reeve__PodSpec *pod,
+                            const Reeve__ResourceSet *set)
+{
+    for (size_t i = 0; set && i < set->n_volumes; i++) {
+        const char *path = set->volumes[i]->path;
+        AUTO_FREE char *mounted = container_mount_path(pod, set, path);
+
+        if (!str_eq(mounted, path))
+            add_sandbox_path(
+                container, path, mounted,
+                MESOS__V1__VOLUME__SOURCE__SANDBOX_PATH__TYPE__PARENT);
+    }
+}
+
 Mesos__V1__ContainerInfo *container_of_task(const Reeve__PodSpec *pod,
                                             const Reeve__TaskSpec *task)
 {
@@ -251,6 +286,8 @@ Mesos__V1__ContainerInfo *container_of_task(const Reeve__PodSpec *pod,
         add_sandbox_path(&container, pod->volumes[i]->path,
                          pod->volumes[i]->path,
                          MESOS__V1__VOLUME__SOURCE__SANDBOX_PATH__TYPE__PARENT);
+    add_own_volumes(&container, pod,
+                    spec_find_resource_set(pod, task->resource_set));
     if (pod->share_pid_namespace)
         PB_SET(linux_of(&container), share_pid_namespace, true);
     /* All tasks of an executor must agree, or the master refuses the group. */

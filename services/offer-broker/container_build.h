@@ -10,6 +10,12 @@ struct err;
 
 /* ERR_UNSUPPORTED for what cannot be built. */
 int container_check(const Reeve__PodSpec *pod, struct err *err);
+/* Where a volume of the set is in the executor's sandbox: at its path, unless
+ * another set of the pod has a volume at the same path.  Mesos mounts all of
+ * them side by side there, and of two at one path both tasks would get the same
+ * one (or the agent gives up the pod).  malloc'd. */
+char *container_mount_path(const Reeve__PodSpec *pod,
+                           const Reeve__ResourceSet *set, const char *path);
 /* NULL when the defaults do. */
 Mesos__V1__ContainerInfo *container_of_task(const Reeve__PodSpec *pod,
                                             const Reeve__TaskSpec *task);

@@ -517,6 +517,27 @@ static void add_limit(Mesos__V1__TaskInfo *info, const char *name,
     PB_ADD(info, limits, entry);
 }
 
+/* The master does not compare where a volume is mounted: each use says it. */
+static Mesos__V1__Resource *own_resource(const struct one_task *one,
+                                         const Reeve__ResourceSet *set,
+                                         const struct grant *grant)
+{
+    Mesos__V1__Resource *resource = resource_dup(grant->resource);
+    Mesos__V1__Volume *volume;
+
+    if (!grant->volume)
+        return resource;
+    if (!resource->disk->volume) {
+        resource->disk->volume = PB_NEW(mesos__v1__volume);
+        resource->disk->volume->mode = MESOS__V1__VOLUME__MODE__RW;
+    }
+    volume = resource->disk->volume;
+    free(volume->container_path);
+    volume->container_path =
+        container_mount_path(one->in->pod, set, grant->volume->path);
+    return resource;
+}
+
 static Mesos__V1__TaskInfo *task_info_of(const struct one_task *one)
 {
     const struct build_in *in = one->in;
@@ -531,7 +552,7 @@ static Mesos__V1__TaskInfo *task_info_of(const struct one_task *one)
     for (size_t i = 0; i < in->match->n_grants; i++)
         if (str_eq(in->match->grants[i].owner, one->spec->resource_set))
             PB_ADD(info, resources,
-                   resource_dup(in->match->grants[i].resource));
+                   own_resource(one, set, &in->match->grants[i]));
     info->command = command_of(one);
     info->container = container_of_task(in->pod, one->spec);
     info->health_check = health_of(one);

@@ -10,10 +10,12 @@
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 
-#define VOLUME_AT(path)                                                        \
+#define VOLUME_AT(path) VOLUME("v1", path)
+#define VOLUME(id, path)                                                       \
     "'resources':[{'name':'disk','type':'SCALAR','scalar':{'value':64},"       \
     "'allocation_info':{'role':'r'},'reservations':[{'type':'DYNAMIC',"        \
-    "'role':'r'}],'disk':{'persistence':{'id':'v1'},'volume':{'mode':'RW',"    \
+    "'role':'r'}],'disk':{'persistence':{'id':'" id                            \
+    "'},'volume':{'mode':'RW',"                                                \
     "'container_path':'" path "'}}}]"
 #define CONTAINER(volume)                                                      \
     "{'task_id':{'value':'t1'},'command':{'value':'x'},'container':"           \
@@ -249,6 +251,47 @@ Test(agent_spec, what_cannot_be_had_fails_the_task)
                   refused_cases[i].name, log);
         harness_stop(&h);
     }
+}
+
+/* A volume somewhere else in the executor's sandbox, seen where it belongs. */
+Test(agent_spec, own_volume_is_seen_at_another_path)
+{
+    struct harness h;
+    const Reeve__Devagent__ContainerSpec *spec = spec_of(
+        &h,
+        "{'task_id':{'value':'t1'},'command':{'value':'x'}," VOLUME_AT(
+            "data.a") ",'container':{'type':'MESOS','volumes':"
+                      "[" SANDBOX_PATH("PARENT", "data", "data.a") "]}}",
+        false);
+    cr_assert_eq(spec->n_links, 5);
+    cr_expect(str_ends(spec->links[2]->path, "/data.a"));
+    cr_expect_str_eq(spec->links[2]->target, "/w/volumes/roles/r/v1");
+    cr_expect(str_ends(spec->links[4]->path, "/data"));
+    cr_expect(str_ends(spec->links[4]->target, "/data.a"));
+    cr_expect(str_ends(spec->dirs[spec->n_dirs - 1], "/tasks"));
+    harness_stop(&h);
+}
+
+Test(agent_spec, two_volumes_at_one_path_of_a_pod)
+{
+    struct harness h;
+
+    harness_start(&h);
+    h.auto_ack = true;
+    harness_pod(&h, "e1",
+                "{'task_id':{'value':'t1'},'command':{'value':'x'}," VOLUME(
+                    "v1", "data") "}");
+    harness_pass(&h, 0);
+    harness_pod(&h, "e1",
+                "{'task_id':{'value':'t2'},'command':{'value':'x'}," VOLUME(
+                    "v2", "data") "}");
+    harness_pass(&h, 0);
+    const char *log = harness_log(&h);
+    cr_expect(strstr(log, "update t2 FAILED 'Failed to update resources for "
+                          "container: Collect failed: The existing symlink"),
+              "%s", log);
+    cr_expect_not(strstr(log, "update t1 FAILED"), "%s", log);
+    harness_stop(&h);
 }
 
 Test(agent_spec, volume_of_a_command_task_with_a_slash_is_left_out)

@@ -123,6 +123,40 @@ Test(task_build, group_and_executor)
     teardown(&b);
 }
 
+/* Mesos mounts the volumes of all tasks into the executor's sandbox: two at one
+ * path would be one and the same for both tasks. */
+Test(task_build, volumes_of_two_tasks_at_one_path)
+{
+    struct bench b;
+    Reeve__VolumeSpec *volume;
+
+    setup(&b);
+    PB_ADD(b.demand, tasks, xstrdup("side"));
+    volume = PB_NEW(reeve__volume_spec);
+    volume->path = xstrdup("server-data");
+    PB_SET(volume, type, REEVE__VOLUME_SPEC__TYPE__ROOT);
+    PB_SET(volume, size_mib, 64);
+    PB_ADD(b.pod->resource_sets[1], volumes, volume);
+    run(&b);
+    for (size_t i = 0; i < 2; i++) {
+        const Mesos__V1__TaskInfo *task =
+            b.built->launches[i]->launch_group->task_group->tasks[0];
+        const char *at = i ? "server-data.side-set" : "server-data.server-set";
+        const Mesos__V1__Volume *mounted = NULL, *seen;
+
+        for (size_t k = 0; k < task->n_resources; k++)
+            if (task->resources[k]->disk && task->resources[k]->disk->volume)
+                mounted = task->resources[k]->disk->volume;
+        cr_assert(mounted);
+        cr_expect_str_eq(mounted->container_path, at);
+        cr_assert_eq(task->container->n_volumes, 1);
+        seen = task->container->volumes[0];
+        cr_expect_str_eq(seen->container_path, "server-data");
+        cr_expect_str_eq(seen->source->sandbox_path->path, at);
+    }
+    teardown(&b);
+}
+
 /* One task's end must not be another's: Mesos ends a group as a whole. */
 Test(task_build, one_group_per_task_one_executor)
 {

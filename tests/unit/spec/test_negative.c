@@ -121,6 +121,13 @@ static const struct {
      AT "4: pods.p: Cannot configure multiple volumes with the same "
         "containerPath 'a'"},
 
+    {"volume of pod and task",
+     "name: s\npods:\n  p:\n    count: 1\n    volume: {path: a, type: ROOT, "
+     "size: 1}\n    tasks: {t: {goal: RUNNING, cmd: x, cpus: 1, volume: "
+     "{path: a, type: ROOT, size: 1}}}\n",
+     AT "4: pods.p: the pod and its resource set 't-resource-set' both have a "
+        "volume at 'a'"},
+
     /* tasks */
     {"duplicate task", TASK "      t:\n", AT "9: Duplicate key: t"},
     {"task name", TASKS "      a__b: {}\n",
