@@ -190,7 +190,7 @@ static int on_status(void *self, struct bus_call *call, struct err *err)
     char lineage[UUID_TEXT_SIZE];
     uuid_format(table_lineage(s->table), lineage);
     reply.lineage = lineage;
-    reply.ack_mode = (char *)(s->acks_with_redis ? "wal+redis" : "wal");
+    reply.ack_mode = (char *)service_str(s->service, "ack");
     fill_status(s, &reply);
     bus_call_reply(call, &reply.base);
     return 0;

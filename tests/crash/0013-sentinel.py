@@ -201,6 +201,8 @@ def no_sentinel():
 def replica_acknowledges():
     with Pair(redis_timeout_ms=1000, owner_ttl_ms=3000) as b:
         b.start(redis=b.url(), ack="wal+replica")
+        check("wal+replica: the status says so",
+              b.status()["ack_mode"] == "wal+replica", b.status())
         w = b.writer("one", window=5, count=100)
         check("wal+replica: 100 writes", w.finish() and len(w.acks) == 100,
               w.failure)
