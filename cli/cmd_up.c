@@ -51,8 +51,9 @@ const struct service_option cmd_up_options[] = {
      "zk://[user:password@]host:port[,host:port...]/path",
      0, 0, "MESOS_MASTER"},
     {"redis", OPTION_STRING, "", "URL",
-     "use this Redis, redis://[:password@]host:port[/db], instead of starting "
-     "redis-server",
+     "use this Redis instead of starting redis-server: "
+     "redis[s]://[user:password@]host:port[/db], "
+     "redis[s]+sentinel://host:port,.../master or unix:///path",
      0, 0, NULL},
     {"port", OPTION_STRING, "", "port",
      "where the HTTP API listens; 0 takes any free port (default PORT_API, "

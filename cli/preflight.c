@@ -409,13 +409,14 @@ int preflight_master(const char *urls, struct err *err)
  */
 
 struct redis_url {
-    char *host, *port, *password;
+    char *host, *port, *user, *password;
 };
 
 static void redis_url_free(struct redis_url *url)
 {
     free(url->host);
     free(url->port);
+    free(url->user);
     free(url->password);
 }
 
@@ -427,13 +428,17 @@ static int parse_redis_url(const char *text, struct redis_url *out,
     *out = (struct redis_url){0};
     if (!str_starts(text, "redis://") || !*p)
         return err_set(err, ERR_INVALID,
-                       "--redis \"%s\": must be redis://[:password@]host:port"
-                       "[/database]",
+                       "--redis \"%s\": must be "
+                       "redis[s]://[user:password@]host:port[/database], "
+                       "redis[s]+sentinel://host:port,.../master or "
+                       "unix:///path",
                        text);
     if ((at = strrchr(p, '@')) != NULL) {
         const char *colon = memchr(p, ':', (size_t)(at - p));
         const char *secret = colon ? colon + 1 : p;
         out->password = xstrndup(secret, (size_t)(at - secret));
+        if (colon && colon > p)
+            out->user = xstrndup(p, (size_t)(colon - p));
         p = at + 1;
     }
     size_t host = strcspn(p, ":/");
@@ -467,8 +472,13 @@ static int ping(int fd, const struct redis_url *url, struct err *err)
     char answer[256];
 
     if (url->password) {
-        AUTO_FREE char *auth = xasprintf("*2\r\n$4\r\nAUTH\r\n$%zu\r\n%s\r\n",
-                                         strlen(url->password), url->password);
+        AUTO_FREE char *user =
+            url->user
+                ? xasprintf("$%zu\r\n%s\r\n", strlen(url->user), url->user)
+                : xstrdup("");
+        AUTO_FREE char *auth = xasprintf(
+            "*%d\r\n$4\r\nAUTH\r\n%s$%zu\r\n%s\r\n", url->user ? 3 : 2, user,
+            strlen(url->password), url->password);
         if (ask_redis(fd, auth, answer, sizeof(answer), err) < 0)
             return -1;
         if (*answer != '+')
@@ -481,8 +491,22 @@ static int ping(int fd, const struct redis_url *url, struct err *err)
     return 0;
 }
 
+/* What only the state-store knows how to ask: TLS, sentinels, a socket, signs
+ * that are written as %XX. */
+static bool is_left_to_store(const char *text)
+{
+    static const char *const schemes[] = {"rediss://", "redis+sentinel://",
+                                          "rediss+sentinel://", "unix://"};
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+        if (str_starts(text, schemes[i]) && text[strlen(schemes[i])])
+            return true;
+    return str_starts(text, "redis://") && strchr(text, '%');
+}
+
 int preflight_redis(const char *text, struct err *err)
 {
+    if (is_left_to_store(text))
+        return EXIT_OK;
     __attribute__((cleanup(redis_url_free))) struct redis_url url;
 
     if (parse_redis_url(text, &url, err) < 0)

@@ -10,7 +10,8 @@ libprotobuf-c-dev libzmq3-dev libczmq-dev libcurl4-openssl-dev
 libmicrohttpd-dev libhiredis-dev libjansson-dev libyaml-dev uthash-dev
 libssl-dev libzookeeper-mt-dev libc6-dev"
 RUN="redis-server redis-tools tar unzip"
-TEST="libcriterion-dev python3 python3-zmq python3-protobuf curl procps"
+TEST="libcriterion-dev python3 python3-zmq python3-protobuf curl procps
+openssl"
 BENCH="etcd-server zookeeper default-jre-headless libzookeeper-mt-dev"
 [ "${1:-}" = --bench ] || BENCH=
 

@@ -342,6 +342,7 @@ static void start_mirror(struct store *s)
     s->holder = xasprintf("%s:%s", host, data_dir_path(s->data_dir));
     struct redis_mirror_config config = {
         .url = &s->redis_url,
+        .tls = &s->redis_tls,
         .prefix = service_str(s->service, "redis-prefix"),
         .holder = s->holder,
         .timeout_ms = service_int(s->service, "redis-timeout-ms"),

@@ -6,8 +6,21 @@ const struct service_option store_options[] = {
      "folder of the log and snapshots; unset: <run-dir>/store", 0, 0, NULL},
     {"redis", OPTION_STRING, "", "URL",
      "redis://[user:password@]host[:port][/db], unix:///path[?db=N] or "
-     "redis+sentinel://[user:password@]host[:port],.../master[/db]; empty: the "
-     "log alone",
+     "redis+sentinel://[user:password@]host[:port],.../master[/db]"
+     "[?sentinel_user=U&sentinel_password=P]; with TLS rediss:// or "
+     "rediss+sentinel://; empty: the log alone",
+     0, 0, NULL},
+    {"redis-ca", OPTION_STRING, "", "FILE",
+     "with TLS: whose signature on Redis' certificate is trusted (PEM); unset: "
+     "what the system trusts",
+     0, 0, NULL},
+    {"redis-cert", OPTION_STRING, "", "FILE",
+     "with TLS: our certificate, when Redis asks for one (PEM)", 0, 0, NULL},
+    {"redis-key", OPTION_STRING, "", "FILE",
+     "with TLS: its key (PEM); unset: it is in the same file", 0, 0, NULL},
+    {"redis-insecure", OPTION_BOOL, "false", "",
+     "with TLS: do not look at Redis' certificate; who is in between reads and "
+     "changes all",
      0, 0, NULL},
     {"redis-prefix", OPTION_STRING, "reeve:", "TEXT",
      "start of every key in Redis", 0, 0, NULL},

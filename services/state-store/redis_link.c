@@ -1,27 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/state-store/redis_link.h"
 
-#include <errno.h>
-#include <hiredis/sds.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/loop/loop.h"
 #include "services/state-store/host_lookup.h"
 #include "services/state-store/redis_sentinel.h"
+#include "services/state-store/redis_stream.h"
 #include "services/state-store/redis_url.h"
 #include "services/state-store/resp.h"
 
-enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 2000, WATCH_MS = 100 };
+enum {
+    BACKOFF_FIRST_MS = 100,
+    BACKOFF_MAX_MS = 2000,
+    WATCH_MS = 100,
+    READ_BYTES = 64 << 10,
+};
 
 struct redis_link {
     struct loop *loop;
     const struct redis_url *url;
+    const struct redis_tls *tls;
     int64_t timeout_ms;
     const struct redis_link_events *events;
     void *self;
@@ -30,8 +35,9 @@ struct redis_link {
     char *master;                    /* NULL: no sentinel named it yet */
     int master_port;
 
-    struct host_lookup *lookup; /* of the host's name, under way */
-    redisContext *context;      /* NULL: not connected, a timer is running */
+    struct host_lookup *lookup;  /* of the host's name, under way */
+    struct redis_stream *stream; /* NULL: not connected, a timer is running */
+    redisReader *reader;         /* of the stream */
     bool is_connected, is_up;
     int64_t backoff_ms;
     int64_t active_ms; /* when a byte last went either way */
@@ -63,11 +69,12 @@ static void free_replies(redisReply **replies, size_t n)
 static void close_now(struct redis_link *l)
 {
     host_lookup_cancel(&l->lookup);
-    if (l->context) {
-        loop_fd_remove(l->loop, l->context->fd);
-        redisFree(l->context);
-        l->context = NULL;
-    }
+    if (l->stream)
+        loop_fd_remove(l->loop, redis_stream_fd(l->stream));
+    redis_stream_close(&l->stream);
+    if (l->reader)
+        redisReaderFree(l->reader);
+    l->reader = NULL;
     l->is_connected = l->is_up = false;
     free_replies(l->replies, l->got);
     l->replies = NULL;
@@ -94,26 +101,22 @@ void redis_link_drop(struct redis_link *l, const char *why)
 
 static void watch(struct redis_link *l)
 {
-    int events = LOOP_READ;
-    if (!l->is_connected || sdslen(l->context->obuf) > 0)
-        events |= LOOP_WRITE;
-    loop_fd(l->loop, l->context->fd, events, on_ready, l);
+    loop_fd(l->loop, redis_stream_fd(l->stream), redis_stream_wants(l->stream),
+            on_ready, l);
 }
 
 void redis_link_ask(struct redis_link *l, struct buf *commands, size_t n,
                     void (*done)(void *self, redisReply **replies))
 {
     ASSERT(l->is_connected && l->wanted == 0 && n > 0);
-    redisAppendFormattedCommand(l->context, buf_text(commands), commands->len);
-    buf_clear(commands);
+    struct err err;
     l->wanted = n;
     l->got = 0;
     l->done = done;
     l->replies = xcalloc(n, sizeof(redisReply *));
     l->active_ms = loop_now_ms(l->loop);
-    int is_sent = 0;
-    if (redisBufferWrite(l->context, &is_sent) == REDIS_ERR)
-        redis_link_drop(l, l->context->errstr);
+    if (redis_stream_send(l->stream, commands, &err) < 0)
+        redis_link_drop(l, err.text);
     else
         watch(l);
 }
@@ -172,29 +175,40 @@ static void log_in(struct redis_link *l)
         be_up(l);
 }
 
-static void on_connected(struct redis_link *l)
+static void go_on_connecting(struct redis_link *l)
 {
-    int code = 0;
-    socklen_t size = sizeof code;
-    getsockopt(l->context->fd, SOL_SOCKET, SO_ERROR, &code, &size);
-    if (code) {
-        redis_link_drop(l, strerror(code));
+    struct err err;
+    int connected = redis_stream_connect(l->stream, &err);
+    if (connected < 0) {
+        redis_link_drop(l, err.text);
         return;
     }
+    watch(l);
+    if (!connected)
+        return;
     l->is_connected = true;
     log_in(l);
 }
 
 static void connect_to(struct redis_link *l, const char *address)
 {
-    int port = l->sentinel ? l->master_port : l->url->port;
-    l->context = l->url->is_unix ? redisConnectUnixNonBlock(address)
-                                 : redisConnectNonBlock(address, port);
-    ASSERT(l->context);
-    if (l->context->err) {
-        redis_link_drop(l, l->context->errstr);
+    const struct redis_url *url = l->url;
+    struct redis_stream_to to = {
+        .address = address,
+        .port = url->is_unix  ? 0
+                : l->sentinel ? l->master_port
+                              : url->port,
+        .name = l->sentinel ? l->master : url->host,
+        .tls = url->is_tls ? l->tls : NULL,
+    };
+    struct err err;
+    l->stream = redis_stream_open(&to, &err);
+    if (!l->stream) {
+        redis_link_drop(l, err.text);
         return;
     }
+    l->reader = redisReaderCreate();
+    ASSERT(l->reader);
     l->active_ms = loop_now_ms(l->loop);
     watch(l);
 }
@@ -233,7 +247,7 @@ static void on_named(void *self, const char *host, int port)
     l->master = xstrdup(host);
     l->master_port = port;
     l->backoff_ms = BACKOFF_FIRST_MS;
-    if (l->context || l->lookup) {
+    if (l->stream || l->lookup) {
         redis_link_drop(l, "the sentinels name another master");
     } else if (l->retry_timer) {
         loop_timer_cancel(l->loop, l->retry_timer);
@@ -256,10 +270,10 @@ static void finish(struct redis_link *l)
 
 static void take_replies(struct redis_link *l)
 {
-    while (l->context) {
+    while (l->stream) {
         void *reply = NULL;
-        if (redisGetReplyFromReader(l->context, &reply) == REDIS_ERR) {
-            redis_link_drop(l, l->context->errstr);
+        if (redisReaderGetReply(l->reader, &reply) == REDIS_ERR) {
+            redis_link_drop(l, l->reader->errstr);
             return;
         }
         if (!reply)
@@ -275,26 +289,38 @@ static void take_replies(struct redis_link *l)
     }
 }
 
-static void on_ready(void *self, int fd UNUSED, int events)
+/* All there is: what TLS has taken from the socket wakes nobody. */
+static int read_all(struct redis_link *l, struct err *err)
+{
+    char block[READ_BYTES];
+    for (;;) {
+        long n = redis_stream_read(l->stream, block, sizeof block, err);
+        if (n <= 0)
+            return (int)n;
+        redisReaderFeed(l->reader, block, (size_t)n);
+        if (n < READ_BYTES && !l->url->is_tls)
+            return 0;
+    }
+}
+
+static void on_ready(void *self, int fd UNUSED, int events UNUSED)
 {
     struct redis_link *l = self;
+    struct err err;
     l->active_ms = loop_now_ms(l->loop);
     if (!l->is_connected) {
-        on_connected(l);
+        go_on_connecting(l);
         return;
     }
-    int is_sent = 0;
-    if ((events & LOOP_WRITE) &&
-        redisBufferWrite(l->context, &is_sent) == REDIS_ERR) {
-        redis_link_drop(l, l->context->errstr);
+    if (redis_stream_flush(l->stream, &err) < 0) {
+        redis_link_drop(l, err.text);
         return;
     }
-    if ((events & LOOP_READ) && redisBufferRead(l->context) == REDIS_ERR) {
-        redis_link_drop(l, l->context->errstr);
-        return;
-    }
+    int taken = read_all(l, &err);
     take_replies(l);
-    if (l->context)
+    if (taken < 0)
+        redis_link_drop(l, err.text);
+    else if (l->stream)
         watch(l);
 }
 
@@ -302,9 +328,12 @@ static void check_silence(void *self)
 {
     struct redis_link *l = self;
     bool is_waiting =
-        l->lookup || (l->context && (!l->is_connected || l->wanted));
-    if (is_waiting && loop_now_ms(l->loop) - l->active_ms > l->timeout_ms)
-        redis_link_drop(l, "no answer in time");
+        l->lookup || (l->stream && (!l->is_connected || l->wanted));
+    if (!is_waiting || loop_now_ms(l->loop) - l->active_ms <= l->timeout_ms)
+        return;
+    bool is_shaking = l->url->is_tls && l->stream && !l->is_connected;
+    redis_link_drop(l, is_shaking ? "no answer in time; is TLS spoken there?"
+                                  : "no answer in time");
 }
 
 struct redis_link *redis_link_new(struct loop *loop,
@@ -315,14 +344,15 @@ struct redis_link *redis_link_new(struct loop *loop,
     struct redis_link *l = xcalloc(1, sizeof *l);
     l->loop = loop;
     l->url = config->url;
+    l->tls = config->tls;
     l->timeout_ms = config->timeout_ms;
     l->events = events;
     l->self = self;
     l->backoff_ms = BACKOFF_FIRST_MS;
     l->retry_timer = loop_soon(loop, connect_now, l);
     l->watch_timer = loop_timer(loop, WATCH_MS, WATCH_MS, check_silence, l);
-    struct redis_sentinel_config sentinel = {config->url, config->timeout_ms,
-                                             on_named, l};
+    struct redis_sentinel_config sentinel = {config->url, config->tls,
+                                             config->timeout_ms, on_named, l};
     if (config->url->n_sentinels)
         l->sentinel = redis_sentinel_new(loop, &sentinel);
     return l;

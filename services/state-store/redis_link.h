@@ -20,6 +20,7 @@
 struct buf;
 struct loop;
 struct redis_link;
+struct redis_tls;
 struct redis_url;
 
 struct redis_link_events {
@@ -31,6 +32,7 @@ struct redis_link_events {
 
 struct redis_link_config {
     const struct redis_url *url; /* borrowed for the link's life */
+    const struct redis_tls *tls; /* for a URL that wants it; borrowed, too */
     int64_t timeout_ms;
 };
 /* Starts to connect. */

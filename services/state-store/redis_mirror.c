@@ -99,7 +99,8 @@ struct redis_mirror *redis_mirror_new(struct loop *loop,
                                       void *self)
 {
     struct redis_mirror *m = xcalloc(1, sizeof *m);
-    struct redis_link_config link = {config->url, config->timeout_ms};
+    struct redis_link_config link = {config->url, config->tls,
+                                     config->timeout_ms};
     m->loop = loop;
     m->events = events;
     m->self = self;

@@ -32,12 +32,14 @@ struct copy;
 struct loop;
 struct record;
 struct redis_mirror;
+struct redis_tls;
 struct redis_url;
 struct table;
 struct view;
 
 struct redis_mirror_config {
     const struct redis_url *url; /* borrowed */
+    const struct redis_tls *tls; /* borrowed */
     const char *prefix;          /* borrowed */
     const char *holder; /* who we are: host and data folder; borrowed */
     int64_t timeout_ms; /* silence after which Redis counts as away */

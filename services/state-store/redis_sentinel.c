@@ -18,7 +18,7 @@ enum { ASK_MS = 500 };
 struct redis_sentinel {
     struct loop *loop;
     struct redis_sentinel_config config;
-    struct redis_url at; /* the sentinel being asked; borrows its host */
+    struct redis_url at; /* the sentinel being asked; borrows all it has */
     size_t turn;         /* which of the URL's */
     struct redis_link *link;
     uint64_t timer;
@@ -91,9 +91,12 @@ redis_sentinel_new(struct loop *loop,
     struct redis_sentinel *s = xcalloc(1, sizeof *s);
     s->loop = loop;
     s->config = *config;
+    s->at.is_tls = config->url->is_tls;
+    s->at.user = config->url->sentinel_user;
+    s->at.password = config->url->sentinel_password;
     point_at(s);
     snprintf(s->why, sizeof s->why, "no sentinel has answered yet");
-    struct redis_link_config link = {&s->at, config->timeout_ms};
+    struct redis_link_config link = {&s->at, config->tls, config->timeout_ms};
     s->link = redis_link_new(loop, &link, &link_events, s);
     s->timer = loop_timer(loop, ASK_MS, ASK_MS, ask, s);
     return s;

@@ -12,10 +12,12 @@
 
 struct loop;
 struct redis_sentinel;
+struct redis_tls;
 struct redis_url;
 
 struct redis_sentinel_config {
     const struct redis_url *url; /* with sentinels; borrowed */
+    const struct redis_tls *tls; /* borrowed */
     int64_t timeout_ms;          /* silence after which the next is asked */
     /* Each answer; host is borrowed during the call. */
     void (*named)(void *self, const char *host, int port);

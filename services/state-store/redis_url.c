@@ -26,6 +26,8 @@ void redis_url_free(struct redis_url *url)
         free(url->sentinels[i].host);
     free(url->sentinels);
     free(url->master);
+    free(url->sentinel_user);
+    free(url->sentinel_password);
     free(url->host);
     free(url->user);
     free(url->password);
@@ -34,15 +36,16 @@ void redis_url_free(struct redis_url *url)
 
 void redis_url_text(const struct redis_url *url, char *out, size_t size)
 {
+    const char *s = url->is_tls ? "s" : "";
     if (url->n_sentinels)
-        snprintf(out, size, "redis+sentinel://%s:%d%s/%s/%d",
+        snprintf(out, size, "redis%s+sentinel://%s:%d%s/%s/%d", s,
                  url->sentinels[0].host, url->sentinels[0].port,
                  url->n_sentinels > 1 ? ",..." : "", url->master,
                  url->database);
     else if (url->is_unix)
         snprintf(out, size, "unix://%s?db=%d", url->host, url->database);
     else
-        snprintf(out, size, "redis://%s:%d/%d", url->host, url->port,
+        snprintf(out, size, "redis%s://%s:%d/%d", s, url->host, url->port,
                  url->database);
 }
 
@@ -180,24 +183,54 @@ static int parse_sentinels(const char **text, struct redis_url *url,
     }
 }
 
+/* sentinel_user=U&sentinel_password=P, each at most once. */
+static int parse_sentinel_account(const char *text, struct redis_url *url,
+                                  struct err *err)
+{
+    static const char user[] = "sentinel_user=";
+    static const char password[] = "sentinel_password=";
+    for (;;) {
+        bool is_user = str_starts(text, user);
+        char **to = is_user ? &url->sentinel_user : &url->sentinel_password;
+        if ((!is_user && !str_starts(text, password)) || *to)
+            break;
+        text = strchr(text, '=') + 1;
+        size_t len = strcspn(text, "&");
+        *to = len ? unescape(text, len) : NULL;
+        if (!*to)
+            break;
+        text += len;
+        if (!*text && url->sentinel_password)
+            return 0;
+        if (!*text++)
+            break;
+    }
+    return err_set(err, ERR_INVALID,
+                   "Redis URL: after ? only sentinel_user=USER&"
+                   "sentinel_password=PASSWORD, or the password alone");
+}
+
 static int parse_sentinel(const char *text, struct redis_url *url,
                           struct err *err)
 {
     if (parse_sentinels(&text, url, err) < 0)
         return -1;
-    size_t len = *text == '/' ? strcspn(text + 1, "/") : 0;
+    size_t len = *text == '/' ? strcspn(text + 1, "/?") : 0;
     url->master = len ? unescape(text + 1, len) : NULL;
     if (!url->master)
         return err_set(err, ERR_INVALID,
                        "Redis URL: after the sentinels / and the name of the "
                        "master");
     text += 1 + len;
-    if (*text == '/' && text[1] &&
-        parse_number(text + 1, DATABASE_MAX, &url->database) < 0)
+    len = strcspn(text, "?");
+    AUTO_FREE char *database = xstrndup(text, len);
+    if (*database == '/' && database[1] &&
+        parse_number(database + 1, DATABASE_MAX, &url->database) < 0)
         return err_set(err, ERR_INVALID,
                        "Redis URL: after the master's name / and the number "
                        "of a database");
-    return 0;
+    text += len;
+    return *text ? parse_sentinel_account(text + 1, url, err) : 0;
 }
 
 static int parse_tcp(const char *text, struct redis_url *url, struct err *err)
@@ -220,27 +253,49 @@ static int parse_tcp(const char *text, struct redis_url *url, struct err *err)
     return 0;
 }
 
+static const struct {
+    const char *scheme;
+    bool is_tls;
+    int (*parse)(const char *text, struct redis_url *url, struct err *err);
+} schemes[] = {
+    {"redis://", false, parse_tcp},
+    {"rediss://", true, parse_tcp},
+    {"redis+sentinel://", false, parse_sentinel},
+    {"rediss+sentinel://", true, parse_sentinel},
+    {"unix://", false, parse_unix},
+};
+
+/* Where the master's account must be: a password may hold any sign, but a path
+ * starts with a slash, and what is for the sentinels stands behind. */
+static size_t account_len(const struct redis_url *url, const char *text)
+{
+    const char *behind = strstr(text, "?sentinel_");
+    if (url->is_unix)
+        return strcspn(text, "/");
+    return behind ? (size_t)(behind - text) : strlen(text);
+}
+
+static int parse_as(size_t scheme, const char *text, struct redis_url *url,
+                    struct err *err)
+{
+    url->is_unix = schemes[scheme].parse == parse_unix;
+    url->is_tls = schemes[scheme].is_tls;
+    if (parse_account(&text, account_len(url, text), url, err) == 0 &&
+        schemes[scheme].parse(text, url, err) == 0)
+        return 0;
+    redis_url_free(url);
+    return -1;
+}
+
 int redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 {
     memset(url, 0, sizeof *url);
-    bool is_unix = str_starts(text, "unix://");
-    bool is_sentinel = str_starts(text, "redis+sentinel://");
-    if (!is_unix && !is_sentinel && !str_starts(text, "redis://"))
-        return err_set(
-            err, str_starts(text, "redis") ? ERR_UNSUPPORTED : ERR_INVALID,
-            "Redis URL: redis://[user:password@]host[:port][/db], "
-            "unix:///path[?db=N] or "
-            "redis+sentinel://host[:port],.../master[/db]");
-    text = strstr(text, "//") + 2;
-    /* A password may hold any sign but is before the first slash of a host; a
-     * path starts with one. */
-    size_t len = is_unix ? strcspn(text, "/") : strlen(text);
-    int parsed = parse_account(&text, len, url, err);
-    if (parsed == 0)
-        parsed = is_unix       ? parse_unix(text, url, err)
-                 : is_sentinel ? parse_sentinel(text, url, err)
-                               : parse_tcp(text, url, err);
-    if (parsed < 0)
-        redis_url_free(url);
-    return parsed;
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+        if (str_starts(text, schemes[i].scheme))
+            return parse_as(i, text + strlen(schemes[i].scheme), url, err);
+    return err_set(err,
+                   str_starts(text, "redis") ? ERR_UNSUPPORTED : ERR_INVALID,
+                   "Redis URL: redis[s]://[user:password@]host[:port][/db], "
+                   "unix:///path[?db=N] or "
+                   "redis[s]+sentinel://host[:port],.../master[/db]");
 }

@@ -4,9 +4,12 @@
  *   redis://[[user]:password@]host[:port][/database]
  *   unix://[[user]:password@]/path/of/socket[?db=database]
  *   redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/master[/db]
+ *       [?sentinel_user=U&sentinel_password=P]
+ *   rediss://…, rediss+sentinel://…  the same over TLS
  *
- * User, password, path and the master's name may use %XX.  With Sentinel, user
- * and password are for the master it names, not for the sentinels.
+ * User, password, path and the master's name may use %XX.  With Sentinel, the
+ * user and password in front are for the master it names, those behind for the
+ * sentinels; TLS is for both.
  */
 #ifndef REEVE_STATE_STORE_REDIS_URL_H
 #define REEVE_STATE_STORE_REDIS_URL_H
@@ -22,7 +25,7 @@ struct redis_host {
 };
 
 struct redis_url {
-    bool is_unix;
+    bool is_unix, is_tls;
     char *host; /* or the path of the socket; NULL with sentinels */
     int port;
     char *user, *password; /* NULL: none */
@@ -30,6 +33,7 @@ struct redis_url {
     struct redis_host *sentinels;
     size_t n_sentinels; /* 0: the host itself is the master */
     char *master;       /* the name the sentinels know it by */
+    char *sentinel_user, *sentinel_password; /* NULL: none */
 };
 bool redis_url_is_set(const struct redis_url *url);
 

@@ -67,6 +67,30 @@ void store_check_disk(struct store *s)
 
 /* ---- start and stop ---- */
 
+static int read_tls(struct store *s, struct err *err)
+{
+    struct redis_tls *tls = &s->redis_tls;
+    *tls = (struct redis_tls){
+        .ca = service_str(s->service, "redis-ca"),
+        .cert = service_str(s->service, "redis-cert"),
+        .key = service_str(s->service, "redis-key"),
+        .trusts_everybody = service_bool(s->service, "redis-insecure"),
+    };
+    bool is_given =
+        *tls->ca || *tls->cert || *tls->key || tls->trusts_everybody;
+    if (is_given && !s->redis_url.is_tls)
+        return err_set(err, ERR_INVALID,
+                       "--redis-ca, --redis-cert, --redis-key and "
+                       "--redis-insecure are for rediss:// and "
+                       "rediss+sentinel://");
+    if (*tls->ca && tls->trusts_everybody)
+        return err_set(err, ERR_INVALID,
+                       "--redis-ca and --redis-insecure contradict");
+    if (*tls->key && !*tls->cert)
+        return err_set(err, ERR_INVALID, "--redis-key needs --redis-cert");
+    return s->redis_url.is_tls ? redis_tls_check(tls, err) : 0;
+}
+
 static int read_options(struct store *s, struct err *err)
 {
     const char *ack = service_str(s->service, "ack");
@@ -85,6 +109,8 @@ static int read_options(struct store *s, struct err *err)
                        "--prefer: \"%.64s\" is not log or redis", prefer);
     if (*redis && redis_url_parse(redis, &s->redis_url, err) < 0)
         return err_wrap(err, "--redis");
+    if (read_tls(s, err) < 0)
+        return -1;
     s->queue_max_bytes = (size_t)service_int(s->service, "queue-mib") << 20;
     s->pub_max_bytes = (size_t)service_int(s->service, "pub-mib") << 20;
     return store_pair_options(s, err);

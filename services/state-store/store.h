@@ -19,6 +19,7 @@
 #include "services/state-store/page_book.h"
 #include "services/state-store/record_queue.h"
 #include "services/state-store/recovery.h"
+#include "services/state-store/redis_stream.h"
 #include "services/state-store/redis_url.h"
 #include "services/state-store/retained.h"
 #include "services/state-store/wal_replay.h"
@@ -51,6 +52,7 @@ struct store {
     struct bus_pub *pub;
 
     struct redis_url redis_url;
+    struct redis_tls redis_tls;
     struct redis_mirror *mirror; /* NULL: no Redis configured */
     char *holder;                /* who we are for the owner key */
     bool acks_with_redis;

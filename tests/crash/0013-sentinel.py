@@ -5,72 +5,13 @@ repaired from the log; --ack wal+replica acknowledges only what a replica has.""
 import os
 import re
 import signal
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import check, done, free_port, guarded, wait_for  # noqa: E402
-from store import Bench, Redis, pause  # noqa: E402
-
-USER, PASSWORD = "reeve", "s3cret@/"
-ACCOUNT = f"{USER}:s3cret%40%2F"
-
-
-class Server(Redis):
-    """A redis-server that also listens on a loopback port, with a password for
-    everybody and an ACL user of our own."""
-
-    def __init__(self, folder, name, master=None):
-        self.port, self.name = free_port(), name
-        os.mkdir(os.path.join(folder, name))
-        super().__init__(
-            os.path.join(folder, name), "--port", str(self.port), "--bind",
-            "127.0.0.1", "--user", "default", "on", "nopass", "~*", "&*",
-            "+@all", "--user", USER, "on", f">{PASSWORD}", "~*", "&*", "+@all",
-            "--repl-diskless-sync-delay", "0", "--replica-priority", "10",
-            *(["--replicaof", f"127.0.0.1 {master.port}"] if master else []))
-
-    def ask_in(self, database, *words):
-        return self.ask("EVAL", "redis.call('SELECT', ARGV[1]); return "
-                        "redis.call(unpack(ARGV, 2))", 0, database, *words)
-
-    def info(self, section):
-        text = self.ask("INFO", section).decode()
-        return dict(line.split(":", 1) for line in text.split() if ":" in line)
-
-    def is_synced(self):
-        return self.info("replication").get("master_link_status") == "up"
-
-
-class Sentinel(Redis):
-    def __init__(self, folder, master):
-        self.port = free_port()
-        os.mkdir(os.path.join(folder, "sentinel"))
-        super().__init__(os.path.join(folder, "sentinel"))
-        self.conf = os.path.join(self.folder, "sentinel.conf")
-        with open(self.conf, "w") as f:
-            f.write(f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\n"
-                    f"unixsocket {self.socket}\n"
-                    f"logfile {self.folder}/log\n"
-                    f"sentinel monitor main 127.0.0.1 {master.port} 1\n"
-                    "sentinel down-after-milliseconds main 500\n"
-                    "sentinel failover-timeout main 3000\n")
-
-    def start(self):
-        self.process = subprocess.Popen(
-            ["redis-server", self.conf, "--sentinel"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        wait_for("Sentinel", self.answers)
-
-    def master(self):
-        return int(self.ask("SENTINEL", "get-master-addr-by-name", "main")[1])
-
-    def knows_replica(self):
-        replicas = self.ask("SENTINEL", "replicas", "main")
-        words = replicas[0] if replicas else []
-        fields = dict(zip(words[::2], words[1::2]))
-        return fields.get(b"master-link-status") == b"ok"
-
+from suite import check, done, guarded, wait_for  # noqa: E402
+from redis_site import (ACCOUNT, PASSWORD, Database, Sentinel,  # noqa: E402
+                        Server)
+from store import Bench, pause  # noqa: E402
 
 class Pair(Bench):
     """A master, its replica, a sentinel and a store on them."""
@@ -96,16 +37,6 @@ class Pair(Bench):
         # The first of the two is nobody.
         return (f"redis+sentinel://{ACCOUNT}@127.0.0.1:1,localhost:"
                 f"{self.sentinel.port}/main/{database}")
-
-
-class Database(Redis):
-    """One database of a server, to compare it with the store."""
-
-    def __init__(self, server, number):
-        self.server, self.number, self.process = server, number, None
-
-    def ask(self, *words):
-        return self.server.ask_in(self.number, *words)
 
 
 def promoted():

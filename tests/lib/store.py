@@ -61,13 +61,22 @@ class Redis:
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(20 * SLOW)
             s.connect(self.socket)
-            out = b"*%d\r\n" % len(words)
-            for word in words:
-                word = word if isinstance(word, bytes) else str(word).encode()
-                out += b"$%d\r\n%s\r\n" % (len(word), word)
-            s.sendall(out)
             with s.makefile("rb") as f:
-                return self.read(f)
+                for line in [*self.login(), words]:
+                    s.sendall(self.command(line))
+                    reply = self.read(f)
+                return reply
+
+    def login(self):
+        return []
+
+    @staticmethod
+    def command(words):
+        out = b"*%d\r\n" % len(words)
+        for word in words:
+            word = word if isinstance(word, bytes) else str(word).encode()
+            out += b"$%d\r\n%s\r\n" % (len(word), word)
+        return out
 
     def read(self, f):
         line = f.readline()

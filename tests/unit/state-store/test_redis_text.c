@@ -13,30 +13,74 @@ static const struct {
     const char *name, *text;
     struct redis_url url;
 } good_urls[] = {
-    {"host",
-     "redis://db",
-     {false, (char *)"db", 6379, NULL, NULL, 0, NULL, 0, NULL}},
+    {"host", "redis://db", {.host = (char *)"db", .port = 6379}},
     {"port, database",
      "redis://127.0.0.1:7000/3",
-     {false, (char *)"127.0.0.1", 7000, NULL, NULL, 3, NULL, 0, NULL}},
+     {.is_unix = false,
+      .host = (char *)"127.0.0.1",
+      .port = 7000,
+      .user = NULL,
+      .password = NULL,
+      .database = 3}},
     {"slash alone",
      "redis://db/",
-     {false, (char *)"db", 6379, NULL, NULL, 0, NULL, 0, NULL}},
+     {.is_unix = false,
+      .host = (char *)"db",
+      .port = 6379,
+      .user = NULL,
+      .password = NULL,
+      .database = 0}},
     {"v6",
      "redis://[::1]:1/2",
-     {false, (char *)"::1", 1, NULL, NULL, 2, NULL, 0, NULL}},
+     {.is_unix = false,
+      .host = (char *)"::1",
+      .port = 1,
+      .user = NULL,
+      .password = NULL,
+      .database = 2}},
     {"password",
      "redis://:p%40%2fw@db",
-     {false, (char *)"db", 6379, NULL, (char *)"p@/w", 0, NULL, 0, NULL}},
+     {.is_unix = false,
+      .host = (char *)"db",
+      .port = 6379,
+      .user = NULL,
+      .password = (char *)"p@/w",
+      .database = 0}},
     {"user and password",
      "redis://me:a:b@db:1",
-     {false, (char *)"db", 1, (char *)"me", (char *)"a:b", 0, NULL, 0, NULL}},
+     {.is_unix = false,
+      .host = (char *)"db",
+      .port = 1,
+      .user = (char *)"me",
+      .password = (char *)"a:b",
+      .database = 0}},
+    {"any sign in a password",
+     "redis://:a?b/c,d@db",
+     {.host = (char *)"db", .port = 6379, .password = (char *)"a?b/c,d"}},
+    {"TLS",
+     "rediss://me:pw@db/1",
+     {.is_tls = true,
+      .host = (char *)"db",
+      .port = 6379,
+      .user = (char *)"me",
+      .password = (char *)"pw",
+      .database = 1}},
     {"socket",
      "unix:///run/r.sock",
-     {true, (char *)"/run/r.sock", 0, NULL, NULL, 0, NULL, 0, NULL}},
+     {.is_unix = true,
+      .host = (char *)"/run/r.sock",
+      .port = 0,
+      .user = NULL,
+      .password = NULL,
+      .database = 0}},
     {"socket, password, database",
      "unix://:pw@/run/r%20s?db=4",
-     {true, (char *)"/run/r s", 0, NULL, (char *)"pw", 4, NULL, 0, NULL}},
+     {.is_unix = true,
+      .host = (char *)"/run/r s",
+      .port = 0,
+      .user = NULL,
+      .password = (char *)"pw",
+      .database = 4}},
 };
 
 Test(redis_url, good)
@@ -47,12 +91,12 @@ Test(redis_url, good)
         struct err err;
         cr_assert_eq(redis_url_parse(good_urls[i].text, &url, &err), 0,
                      "case: %s: %s", good_urls[i].name, err.text);
-        cr_expect(str_eq(url.host, want->host) &&
-                      str_eq(url.user, want->user) &&
-                      str_eq(url.password, want->password) &&
-                      url.is_unix == want->is_unix && url.port == want->port &&
-                      url.database == want->database,
-                  "case: %s", good_urls[i].name);
+        cr_expect(
+            str_eq(url.host, want->host) && str_eq(url.user, want->user) &&
+                str_eq(url.password, want->password) &&
+                url.is_unix == want->is_unix && url.is_tls == want->is_tls &&
+                url.port == want->port && url.database == want->database,
+            "case: %s", good_urls[i].name);
         char text[256];
         redis_url_text(&url, text, sizeof text);
         if (url.password)
@@ -74,7 +118,19 @@ static const struct {
     {"sentinel, bad second port", "redis+sentinel://a,b:x/main", ERR_INVALID},
     {"sentinel, bad database", "redis+sentinel://a/main/x", ERR_INVALID},
     {"two hosts without sentinel", "redis://a,b", ERR_INVALID},
-    {"TLS", "rediss://db", ERR_UNSUPPORTED},
+    {"another word", "redis+cluster://db", ERR_UNSUPPORTED},
+    {"sentinel, unknown query", "redis+sentinel://a/m?x=1", ERR_INVALID},
+    {"sentinel, user alone", "redis+sentinel://a/m?sentinel_user=u",
+     ERR_INVALID},
+    {"sentinel, empty password",
+     "redis+sentinel://a/m?sentinel_password=", ERR_INVALID},
+    {"sentinel, password twice",
+     "redis+sentinel://a/m?sentinel_password=a&sentinel_password=b",
+     ERR_INVALID},
+    {"sentinel, bad escape", "redis+sentinel://a/m?sentinel_password=%4",
+     ERR_INVALID},
+    {"sentinel, open end", "redis+sentinel://a/m?sentinel_password=a&",
+     ERR_INVALID},
     {"no host", "redis://", ERR_INVALID},
     {"no host, port", "redis://:7000", ERR_INVALID},
     {"bad port", "redis://db:0", ERR_INVALID},
@@ -114,6 +170,33 @@ Test(redis_url, sentinels)
     cr_expect_null(strstr(text, "p/w"));
     redis_url_free(&url);
     cr_expect_not(redis_url_is_set(&url));
+}
+
+Test(redis_url, sentinels_with_an_account_of_their_own)
+{
+    static const char *const cases[] = {
+        "rediss+sentinel://me:m@a/main/2?sentinel_user=u&"
+        "sentinel_password=p%26%40q",
+        "rediss+sentinel://me:m@a/main?sentinel_password=p&sentinel_user=u",
+    };
+    struct redis_url url;
+    struct err err;
+    char text[256];
+    cr_assert_eq(redis_url_parse(cases[0], &url, &err), 0, "%s", err.text);
+    cr_expect(url.is_tls);
+    cr_expect_str_eq(url.user, "me");
+    cr_expect_str_eq(url.password, "m");
+    cr_expect_str_eq(url.master, "main");
+    cr_expect_eq(url.database, 2);
+    cr_expect_str_eq(url.sentinel_user, "u");
+    cr_expect_str_eq(url.sentinel_password, "p&@q");
+    redis_url_text(&url, text, sizeof text);
+    cr_expect_str_eq(text, "rediss+sentinel://a:26379/main/2");
+    redis_url_free(&url);
+    cr_assert_eq(redis_url_parse(cases[1], &url, &err), 0, "%s", err.text);
+    cr_expect_str_eq(url.sentinel_user, "u");
+    cr_expect_str_eq(url.sentinel_password, "p");
+    redis_url_free(&url);
 }
 
 Test(redis_url, bad)
