@@ -4,19 +4,18 @@
 
 #include <ctype.h>
 #include <jansson.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
+#include "lib/spec/placement_internal.h"
 
-#define MAX_RULES 64
 #define MAX_PARTS 4 /* one more than a rule may have */
 
 struct placement_rules {
-    struct placement_rule rule[MAX_RULES];
+    struct placement_rule rule[PLACEMENT_MAX_RULES];
     size_t n;
 };
 
@@ -61,17 +60,6 @@ static void parts_add(struct parts *parts, const char *text, size_t len)
     parts->n++;
 }
 
-static int check_regex(const char *text, struct err *err)
-{
-    regex_t re;
-
-    if (regcomp(&re, text, REG_EXTENDED | REG_NOSUB) != 0)
-        return err_set(err, ERR_INVALID, "Bad regular expression: '%.100s'",
-                       text);
-    regfree(&re);
-    return 0;
-}
-
 static int read_operator(struct placement_rule *rule, const char *name,
                          const char *text, struct err *err)
 {
@@ -94,16 +82,32 @@ static int read_operator(struct placement_rule *rule, const char *name,
     if (!text)
         return 0;
     rule->text = xstrdup(text);
-    if (operators[i].is_regex)
-        return check_regex(text, err);
+    if (operators[i].is_regex) {
+        rule->match = placement_matcher_new(MATCH_REGEX, text, err);
+        return rule->match ? 0 : -1;
+    }
     if (!operators[i].is_number)
         return 0;
-    if (!parse_i64(text, &number) || number < 1 || number > 1000000)
+    if (!parse_i64(text, &number) || number < 1 ||
+        number > PLACEMENT_MAX_NUMBER)
         return err_set(err, ERR_INVALID,
                        "Unable to parse max parameter as integer for operator "
                        "'%s': '%.60s'",
                        operators[i].name, text);
     rule->number = (unsigned)number;
+    return 0;
+}
+
+/* "@hook:IS:name" */
+static int read_hook(struct placement_rule *rule, const struct parts *parts,
+                     struct err *err)
+{
+    if (parts->n != 3 || strcasecmp(parts->part[1], "IS") != 0 ||
+        !*parts->part[2])
+        return err_set(err, ERR_INVALID,
+                       "A hook is asked for by @hook:IS:name");
+    rule->op = PLACEMENT_HOOK;
+    rule->text = xstrdup(parts->part[2]);
     return 0;
 }
 
@@ -119,9 +123,12 @@ static int add_rule(struct placement_rules *rules, const struct parts *parts,
                        parts->n);
     if (!*parts->part[0])
         return err_set(err, ERR_INVALID, "A rule has no field");
-    if (rules->n == MAX_RULES)
-        return err_set(err, ERR_INVALID, "More than %d rules", MAX_RULES);
+    if (rules->n == PLACEMENT_MAX_RULES)
+        return err_set(err, ERR_INVALID, "More than %d rules",
+                       PLACEMENT_MAX_RULES);
     rule = &rules->rule[rules->n++];
+    if (strcasecmp(parts->part[0], "@hook") == 0)
+        return read_hook(rule, parts, err);
     bool at = strcasecmp(parts->part[0], "@hostname") == 0;
     rule->field = xstrdup(parts->part[0] + (at ? 1 : 0));
     const char *text = parts->n == 3 ? parts->part[2] : NULL;
@@ -170,6 +177,15 @@ static int parse_json(struct placement_rules *rules, const json_t *json,
     return 0;
 }
 
+static int parse_object(struct placement_rules *rules, const json_t *json,
+                        struct err *err)
+{
+    size_t budget = PLACEMENT_MAX_RULES;
+
+    rules->n = 1;
+    return placement_read_object(&rules->rule[0], json, &budget, err);
+}
+
 static int parse_colons(struct placement_rules *rules, const char *text,
                         struct err *err)
 {
@@ -213,8 +229,12 @@ struct placement_rules *placement_parse(const char *text, struct err *err)
 
     if (!is_blank(text)) {
         json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-        rc = json_is_array(json) ? parse_json(rules, json, err)
-                                 : parse_colons(rules, text, err);
+        if (json_is_object(json))
+            rc = parse_object(rules, json, err);
+        else if (json_is_array(json))
+            rc = parse_json(rules, json, err);
+        else
+            rc = parse_colons(rules, text, err);
         json_decref(json);
     }
     if (rc < 0)
@@ -234,14 +254,58 @@ const struct placement_rule *placement_at(const struct placement_rules *rules,
     return &rules->rule[index];
 }
 
+static bool mentions(const struct placement_rule *rule, const char *field)
+{
+    bool found = str_eq(rule->field, field);
+
+    for (size_t i = 0; i < rule->n_children; i++)
+        found |= mentions(&rule->children[i], field);
+    return found;
+}
+
+bool placement_mentions(const struct placement_rules *rules, const char *field)
+{
+    for (size_t i = 0; i < rules->n; i++)
+        if (mentions(&rules->rule[i], field))
+            return true;
+    return false;
+}
+
+static const char *hook_of(const struct placement_rule *rule)
+{
+    const char *name = rule->op == PLACEMENT_HOOK ? rule->text : NULL;
+
+    for (size_t i = 0; i < rule->n_children && !name; i++)
+        name = hook_of(&rule->children[i]);
+    return name;
+}
+
+const char *placement_hook(const struct placement_rules *rules)
+{
+    const char *name = NULL;
+
+    for (size_t i = 0; i < rules->n && !name; i++)
+        name = hook_of(&rules->rule[i]);
+    return name;
+}
+
+static void free_rule(struct placement_rule *rule)
+{
+    for (size_t i = 0; i < rule->n_children; i++)
+        free_rule(&rule->children[i]);
+    free(rule->children);
+    placement_matcher_free(&rule->match);
+    placement_matcher_free(&rule->tasks);
+    free(rule->field);
+    free(rule->text);
+}
+
 void placement_free(struct placement_rules **rules)
 {
     if (!*rules)
         return;
-    for (size_t i = 0; i < (*rules)->n; i++) {
-        free((*rules)->rule[i].field);
-        free((*rules)->rule[i].text);
-    }
+    for (size_t i = 0; i < (*rules)->n; i++)
+        free_rule(&(*rules)->rule[i]);
     free(*rules);
     *rules = NULL;
 }

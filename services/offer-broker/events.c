@@ -19,6 +19,13 @@ static void odd(struct session *s, const char *event, const char *why)
     log_odd(event, "service=%s why=%s", s->key, log_q(why));
 }
 
+static const char *region_of(const Mesos__V1__MasterInfo *master)
+{
+    return master && master->domain && master->domain->fault_domain
+               ? master->domain->fault_domain->region->name
+               : NULL;
+}
+
 static void on_subscribed(struct session *s, Mesos__V1__Scheduler__Event *event)
 {
     const Mesos__V1__Scheduler__Event__Subscribed *body = event->subscribed;
@@ -40,6 +47,7 @@ static void on_subscribed(struct session *s, Mesos__V1__Scheduler__Event *event)
     master = body->master_info;
     pb_str(&s->framework_id, body->framework_id->value);
     pb_str(&s->master_id, master ? master->id : NULL);
+    pb_str(&s->local_region, region_of(master));
     free(s->master_text);
     if (master && master->address && master->address->hostname)
         s->master_text = xasprintf("%s:%d", master->address->hostname,

@@ -43,7 +43,9 @@ static bool admits(const struct attempt *a, const struct agent_pool *pool,
     struct place_in in = {.rules = a->rules,
                           .offer = pool->offer,
                           .pod_type = a->view->pod->type,
-                          .pod_index = a->view->demand->pod_index};
+                          .pod_index = a->view->demand->pod_index,
+                          .region = a->view->config->spec->region,
+                          .local_region = a->pass->session->local_region};
 
     in.placed = places_all(a->pass->places, &in.n_placed);
     if (!a->is_fresh)

@@ -2,68 +2,80 @@
 /* place - see place.h */
 #include "services/offer-broker/place.h"
 
+#include <ctype.h>
 #include <math.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/base.h"
 #include "services/offer-broker/task_build.h"
 
-#define MAX_VALUES 16
-
-/* What an agent (or a placed pod) has under a rule's field. */
+/* ---- values ------------------------------------------------------- */
+/* What an agent has under a rule's field. */
 struct values {
-    char *text[MAX_VALUES]; /* malloc'd; several attributes may share a name */
+    char **text; /* malloc'd each; several attributes may share a name */
     size_t n;
 };
 
 static void values_add(struct values *values, char *text)
 {
-    if (text && values->n < MAX_VALUES)
-        values->text[values->n++] = text;
-    else
-        free(text);
+    if (!text)
+        return;
+    values->text =
+        xrealloc(values->text, (values->n + 1) * sizeof(*values->text));
+    values->text[values->n++] = text;
 }
 
 static void values_free(struct values *values)
 {
     for (size_t i = 0; i < values->n; i++)
         free(values->text[i]);
-    values->n = 0;
+    free(values->text);
+}
+
+static const char *region_of(const Mesos__V1__Offer *offer)
+{
+    return offer->domain && offer->domain->fault_domain
+               ? offer->domain->fault_domain->region->name
+               : NULL;
+}
+
+static void values_of_attributes(struct values *out, const char *field,
+                                 const Mesos__V1__Offer *offer)
+{
+    for (size_t i = 0; i < offer->n_attributes; i++) {
+        const Mesos__V1__Attribute *attribute = offer->attributes[i];
+        AUTO_FREE char *value = NULL;
+
+        if (*field && !str_eq(attribute->name, field))
+            continue;
+        value = attribute_value(attribute);
+        if (*field)
+            values_add(out, MOVE(value));
+        else
+            values_add(
+                out, xasprintf("%s:%s", attribute->name, str_or_empty(value)));
+    }
 }
 
 static void values_of_offer(struct values *out, const char *field,
                             const Mesos__V1__Offer *offer)
 {
-    const Mesos__V1__DomainInfo__FaultDomain *fault =
-        offer->domain ? offer->domain->fault_domain : NULL;
-
     if (str_eq(field, "hostname"))
         values_add(out, xstrdup(offer->hostname));
     else if (str_eq(field, "@region"))
-        values_add(out, fault ? xstrdup(fault->region->name) : NULL);
+        values_add(out, xstrdup(region_of(offer)));
     else if (str_eq(field, "@zone"))
-        values_add(out, fault ? xstrdup(fault->zone->name) : NULL);
+        values_add(out, region_of(offer)
+                            ? xstrdup(offer->domain->fault_domain->zone->name)
+                            : NULL);
     else
-        for (size_t i = 0; i < offer->n_attributes; i++)
-            if (str_eq(offer->attributes[i]->name, field))
-                values_add(out, attribute_value(offer->attributes[i]));
+        values_of_attributes(out, field, offer);
 }
 
-static void values_of_placed(struct values *out, const char *field,
-                             const struct placed *placed)
+static bool looks_numeric(const char *text)
 {
-    if (str_eq(field, "hostname"))
-        values_add(out, xstrdup(placed->hostname));
-    else if (str_eq(field, "@region"))
-        values_add(out, xstrdup(placed->region));
-    else if (str_eq(field, "@zone"))
-        values_add(out, xstrdup(placed->zone));
-    else
-        for (size_t i = 0; i < placed->n_attributes; i++)
-            if (str_eq(placed->attributes[i]->key, field))
-                values_add(out, xstrdup(placed->attributes[i]->value));
+    return isdigit((unsigned char)*text) || *text == '-' || *text == '.';
 }
 
 /* "5" equals "5.000": scalar attributes are printed with three decimals. */
@@ -73,117 +85,194 @@ static bool same_text(const char *a, const char *b)
 
     if (str_eq(a, b))
         return true;
-    return parse_double(a, &x) && parse_double(b, &y) &&
+    return a && b && looks_numeric(a) && looks_numeric(b) &&
+           parse_double(a, &x) && parse_double(b, &y) &&
            llround(x * 1000) == llround(y * 1000);
 }
 
-static bool any_equals(const struct values *values, const char *text)
+/* The same of "name:value" texts. */
+static bool same_pair(const char *a, const char *b)
+{
+    size_t name = strcspn(a, ":");
+
+    return strcspn(b, ":") == name && strncmp(a, b, name) == 0 &&
+           (str_eq(a, b) ||
+            (a[name] && b[name] && same_text(a + name + 1, b + name + 1)));
+}
+
+static bool same(const char *field, const char *a, const char *b)
+{
+    return *field ? same_text(a, b) : same_pair(a, b);
+}
+
+static bool any_equals(const char *field, const struct values *values,
+                       const char *text)
 {
     for (size_t i = 0; i < values->n; i++)
-        if (same_text(values->text[i], text))
+        if (same(field, values->text[i], text))
             return true;
     return false;
 }
 
-static bool any_matches(const struct values *values, const char *pattern)
+static bool any_matches(const struct values *values,
+                        const struct placement_matcher *matcher)
 {
-    AUTO_FREE char *whole = xasprintf("^(%s)$", str_or_empty(pattern));
-    regex_t regex;
-    bool found = false;
+    for (size_t i = 0; i < values->n; i++)
+        if (placement_matches(matcher, values->text[i]))
+            return true;
+    return false;
+}
 
-    if (regcomp(&regex, whole, REG_EXTENDED | REG_NOSUB) != 0)
+/* ---- pods that have a place --------------------------------------- */
+static bool is_pair(const Reeve__LabelSpec *attribute, const char *text)
+{
+    const char *name = str_or_empty(attribute->key);
+
+    return str_starts(text, name) && text[strlen(name)] == ':' &&
+           same_text(str_or_empty(attribute->value), text + strlen(name) + 1);
+}
+
+static bool placed_has(const struct placed *placed, const char *field,
+                       const char *value)
+{
+    if (str_eq(field, "hostname"))
+        return str_eq(placed->hostname, value);
+    if (str_eq(field, "@region"))
+        return str_eq(placed->region, value);
+    if (str_eq(field, "@zone"))
+        return str_eq(placed->zone, value);
+    for (size_t i = 0; i < placed->n_attributes; i++) {
+        const Reeve__LabelSpec *one = placed->attributes[i];
+
+        if (*field ? str_eq(one->key, field) && same_text(one->value, value)
+                   : is_pair(one, value))
+            return true;
+    }
+    return false;
+}
+
+/* Its (first) value; NULL: none. */
+static const char *placed_value(const struct placed *placed, const char *field)
+{
+    if (str_eq(field, "hostname"))
+        return placed->hostname;
+    if (str_eq(field, "@region"))
+        return placed->region;
+    if (str_eq(field, "@zone"))
+        return placed->zone;
+    for (size_t i = 0; i < placed->n_attributes; i++)
+        if (str_eq(placed->attributes[i]->key, field))
+            return placed->attributes[i]->value;
+    return NULL;
+}
+
+static bool is_itself(const struct place_in *in, const struct placed *placed)
+{
+    return placed->pod_index == in->pod_index &&
+           str_eq(placed->pod_type, in->pod_type);
+}
+
+/* Is it another pod instance that the rule counts? */
+static bool counts(const struct place_in *in, const struct placement_rule *rule,
+                   const struct placed *placed)
+{
+    if (is_itself(in, placed))
         return false;
-    for (size_t i = 0; i < values->n; i++)
-        found |= regexec(&regex, values->text[i], 0, NULL, 0) == 0;
-    regfree(&regex);
-    return found;
-}
-
-static bool share_value(const struct values *a, const struct values *b)
-{
-    for (size_t i = 0; i < a->n; i++)
-        if (any_equals(b, a->text[i]))
+    if (!rule->tasks)
+        return str_eq(placed->pod_type, in->pod_type);
+    for (const struct placed_task *task = placed->tasks; task;
+         task = task->next)
+        if (placement_matches(rule->tasks, task->name))
             return true;
     return false;
 }
 
-static bool is_other_instance(const struct place_in *in,
-                              const struct placed *placed)
+/* "data", or what a filter of tasks lets through. */
+static const char *counted_text(const struct place_in *in,
+                                const struct placement_rule *rule)
 {
-    return str_eq(placed->pod_type, in->pod_type) &&
-           placed->pod_index != in->pod_index;
+    return rule->tasks ? "pods" : in->pod_type;
 }
 
-/* Instances of the pod type that share a value of the field. */
-static unsigned count_at(const struct place_in *in, const char *field,
-                         const struct values *here)
+/* ---- MAX_PER ------------------------------------------------------ */
+static const char *field_text(const struct placement_rule *rule)
 {
+    return *rule->field ? rule->field : "attribute";
+}
+
+static bool check_key(const struct place_in *in,
+                      const struct placement_rule *rule, const char *key,
+                      struct buf *why)
+{
+    unsigned max = rule->op == PLACEMENT_UNIQUE ? 1 : rule->number;
     unsigned count = 0;
 
-    for (size_t i = 0; i < in->n_placed; i++) {
-        struct values there = {0};
+    for (size_t i = 0; i < in->n_placed && count < max; i++)
+        count += counts(in, rule, &in->placed[i]) &&
+                 placed_has(&in->placed[i], rule->field, key);
+    if (count < max)
+        return true;
+    buf_addf(why, "%s %s has %u %s already, %u allowed", field_text(rule), key,
+             count, counted_text(in, rule), max);
+    return false;
+}
 
-        if (!is_other_instance(in, &in->placed[i]))
-            continue;
-        values_of_placed(&there, field, &in->placed[i]);
-        count += share_value(here, &there);
-        values_free(&there);
-    }
-    return count;
+static bool fail_absent(const struct placement_rule *rule, struct buf *why)
+{
+    if (*rule->field)
+        buf_addf(why, "the agent has no %s", rule->field);
+    else
+        buf_add_str(why, "the agent has no attribute that the rule means");
+    return false;
 }
 
 static bool check_max_per(const struct place_in *in,
                           const struct placement_rule *rule,
                           const struct values *here, struct buf *why)
 {
-    unsigned max = rule->op == PLACEMENT_UNIQUE ? 1 : rule->number;
-    unsigned count;
+    bool has_key = false;
 
-    if (here->n == 0) {
-        buf_addf(why, "the agent has no %s", rule->field);
-        return false;
+    for (size_t i = 0; i < here->n; i++) {
+        if (rule->match && !placement_matches(rule->match, here->text[i]))
+            continue;
+        has_key = true;
+        if (!check_key(in, rule, here->text[i], why))
+            return false;
     }
-    count = count_at(in, rule->field, here);
-    if (count < max)
-        return true;
-    buf_addf(why, "%s %s has %u %s already, %u allowed", rule->field,
-             here->text[0], count, in->pod_type, max);
-    return false;
+    return has_key || fail_absent(rule, why);
 }
 
 /* ---- GROUP_BY ----------------------------------------------------- */
 struct spread {
-    char *keys[256];
-    unsigned counts[256];
+    struct {
+        const char *key; /* borrowed */
+        unsigned count;
+    } * list;
     size_t n;
 };
 
 static void spread_add(struct spread *spread, const char *key)
 {
-    for (size_t i = 0; i < spread->n; i++) {
-        if (!same_text(spread->keys[i], key))
-            continue;
-        spread->counts[i]++;
-        return;
+    size_t i = 0;
+
+    while (i < spread->n && !same_text(spread->list[i].key, key))
+        i++;
+    if (i == spread->n) {
+        spread->list = xrealloc(spread->list, (i + 1) * sizeof(*spread->list));
+        spread->list[spread->n++].key = key;
+        spread->list[i].count = 0;
     }
-    if (spread->n == ARRAY_LEN(spread->keys))
-        return;
-    spread->keys[spread->n] = xstrdup(key);
-    spread->counts[spread->n++] = 1;
+    spread->list[i].count++;
 }
 
 static void spread_fill(struct spread *spread, const struct place_in *in,
-                        const char *field)
+                        const struct placement_rule *rule)
 {
     for (size_t i = 0; i < in->n_placed; i++) {
-        struct values there = {0};
+        const char *key = placed_value(&in->placed[i], rule->field);
 
-        if (!is_other_instance(in, &in->placed[i]))
-            continue;
-        values_of_placed(&there, field, &in->placed[i]);
-        if (there.n > 0)
-            spread_add(spread, there.text[0]);
-        values_free(&there);
+        if (key && counts(in, rule, &in->placed[i]))
+            spread_add(spread, key);
     }
 }
 
@@ -193,13 +282,14 @@ static void spread_fill(struct spread *spread, const struct place_in *in,
 static bool spread_admits(const struct spread *spread, const char *key,
                           unsigned expected)
 {
-    unsigned least = spread->n ? spread->counts[0] : 0, most = least, here = 0;
+    unsigned least = spread->n ? spread->list[0].count : 0, most = least;
+    unsigned here = 0;
 
     for (size_t i = 0; i < spread->n; i++) {
-        least = MIN(least, spread->counts[i]);
-        most = MAX(most, spread->counts[i]);
-        if (same_text(spread->keys[i], key))
-            here = spread->counts[i];
+        least = MIN(least, spread->list[i].count);
+        most = MAX(most, spread->list[i].count);
+        if (same_text(spread->list[i].key, key))
+            here = spread->list[i].count;
     }
     if (least != most && here > least)
         return false;
@@ -210,58 +300,58 @@ static bool check_group_by(const struct place_in *in,
                            const struct placement_rule *rule,
                            const struct values *here, struct buf *why)
 {
-    struct spread *spread;
+    struct spread spread = {0};
     bool admits;
 
-    if (here->n == 0) {
-        buf_addf(why, "the agent has no %s", rule->field);
-        return false;
-    }
-    spread = xcalloc(1, sizeof(*spread));
-    spread_fill(spread, in, rule->field);
-    admits = spread_admits(spread, here->text[0], rule->number);
-    for (size_t i = 0; i < spread->n; i++)
-        free(spread->keys[i]);
-    free(spread);
+    if (here->n == 0)
+        return fail_absent(rule, why);
+    spread_fill(&spread, in, rule);
+    admits = spread_admits(&spread, here->text[0], rule->number);
+    free(spread.list);
     if (!admits)
         buf_addf(why, "%s %s is fuller than others", rule->field,
                  here->text[0]);
     return admits;
 }
 
-/* ---- all operators ------------------------------------------------ */
+/* ---- rules of one value ------------------------------------------- */
+static bool holds(const struct placement_rule *rule, const struct values *here)
+{
+    switch ((int)rule->op) {
+    case PLACEMENT_CLUSTER:
+    case PLACEMENT_IS:
+        return any_equals(rule->field, here, rule->text);
+    case PLACEMENT_IS_NOT:
+        return !any_equals(rule->field, here, rule->text);
+    case PLACEMENT_LIKE:
+        return any_matches(here, rule->match);
+    case PLACEMENT_UNLIKE:
+        return !any_matches(here, rule->match);
+    case PLACEMENT_HAS_VALUE:
+        return here->n > 0;
+    default:
+        return false;
+    }
+}
+
 static bool check_text(const struct placement_rule *rule,
                        const struct values *here, struct buf *why)
 {
-    bool admits = false;
-
-    switch (rule->op) {
-    case PLACEMENT_CLUSTER:
-    case PLACEMENT_IS:
-        admits = any_equals(here, rule->text);
-        break;
-    case PLACEMENT_IS_NOT:
-        admits = !any_equals(here, rule->text);
-        break;
-    case PLACEMENT_LIKE:
-        admits = any_matches(here, rule->text);
-        break;
-    case PLACEMENT_UNLIKE:
-        admits = !any_matches(here, rule->text);
-        break;
-    case PLACEMENT_UNIQUE:
-    case PLACEMENT_MAX_PER:
-    case PLACEMENT_GROUP_BY:
-        break;
-    }
-    if (!admits)
+    if (holds(rule, here))
+        return true;
+    if (*rule->field)
         buf_addf(why, "%s is %s, which the placement does not admit",
                  rule->field, here->n ? here->text[0] : "not set");
-    return admits;
+    else
+        buf_addf(why,
+                 "the agent's attributes are not what the placement "
+                 "admits (%s)",
+                 str_or_empty(rule->text));
+    return false;
 }
 
-static bool check_rule(const struct place_in *in,
-                       const struct placement_rule *rule, struct buf *why)
+static bool check_valued(const struct place_in *in,
+                         const struct placement_rule *rule, struct buf *why)
 {
     struct values here = {0};
     bool admits;
@@ -277,10 +367,154 @@ static bool check_rule(const struct place_in *in,
     return admits;
 }
 
+/* ---- rules of the agent as such ----------------------------------- */
+static bool check_agent(const struct place_in *in,
+                        const struct placement_rule *rule, struct buf *why)
+{
+    if (str_eq(in->offer->agent_id->value, rule->text))
+        return true;
+    buf_addf(why, "the agent is not %s", rule->text);
+    return false;
+}
+
+static bool check_local_region(const struct place_in *in, struct buf *why)
+{
+    const char *region = region_of(in->offer);
+
+    if (!region || !in->local_region || str_eq(region, in->local_region))
+        return true;
+    buf_addf(why, "the agent is in region %s, the master in %s", region,
+             in->local_region);
+    return false;
+}
+
+static bool check_type(const struct place_in *in,
+                       const struct placement_rule *rule, struct buf *why)
+{
+    bool is_anywhere = false, is_here = false;
+
+    for (size_t i = 0; i < in->n_placed; i++) {
+        const struct placed *placed = &in->placed[i];
+
+        if (is_itself(in, placed) || !str_eq(placed->pod_type, rule->text))
+            continue;
+        is_anywhere = true;
+        is_here |= str_eq(placed->agent_id, in->offer->agent_id->value);
+    }
+    if (rule->op == PLACEMENT_AVOID && is_here)
+        buf_addf(why, "the agent has a pod of type %s, which is to be avoided",
+                 rule->text);
+    else if (rule->op == PLACEMENT_COLOCATE && is_anywhere && !is_here)
+        buf_addf(why, "the agent has no pod of type %s", rule->text);
+    else
+        return true;
+    return false;
+}
+
+static bool check_hook(const struct place_in *in,
+                       const struct placement_rule *rule, struct buf *why)
+{
+    if (in->hook)
+        return in->hook->admits(in->hook, rule->text, in, why);
+    buf_addf(why, "the broker has no placement hook to ask for %s", rule->text);
+    return false;
+}
+
+/* ---- combinations ------------------------------------------------- */
+static bool check_rule(const struct place_in *in,
+                       const struct placement_rule *rule, struct buf *why);
+
+static bool check_all(const struct place_in *in,
+                      const struct placement_rule *rule, struct buf *why)
+{
+    for (size_t i = 0; i < rule->n_children; i++)
+        if (!check_rule(in, &rule->children[i], why))
+            return false;
+    return true;
+}
+
+static bool check_any(const struct place_in *in,
+                      const struct placement_rule *rule, struct buf *why)
+{
+    AUTO_BUF struct buf reasons = {0};
+
+    for (size_t i = 0; i < rule->n_children; i++) {
+        if (i > 0)
+            buf_add_str(&reasons, ", and ");
+        if (check_rule(in, &rule->children[i], &reasons))
+            return true;
+    }
+    buf_add_str(why, buf_text(&reasons));
+    return false;
+}
+
+static const char *name_of(const struct placement_rule *rule)
+{
+    if (rule->text)
+        return rule->text;
+    return rule->field && *rule->field ? rule->field : "a rule";
+}
+
+static bool check_none(const struct place_in *in,
+                       const struct placement_rule *rule, struct buf *why)
+{
+    for (size_t i = 0; i < rule->n_children; i++) {
+        AUTO_BUF struct buf unused = {0};
+
+        if (!check_rule(in, &rule->children[i], &unused))
+            continue;
+        buf_addf(why, "the agent is what the placement excludes (%s)",
+                 name_of(&rule->children[i]));
+        return false;
+    }
+    return true;
+}
+
+static bool check_rule(const struct place_in *in,
+                       const struct placement_rule *rule, struct buf *why)
+{
+    switch ((int)rule->op) {
+    case PLACEMENT_ALL:
+        return check_all(in, rule, why);
+    case PLACEMENT_ANY:
+        return check_any(in, rule, why);
+    case PLACEMENT_NONE:
+        return check_none(in, rule, why);
+    case PLACEMENT_AGENT:
+        return check_agent(in, rule, why);
+    case PLACEMENT_LOCAL_REGION:
+        return check_local_region(in, why);
+    case PLACEMENT_AVOID:
+    case PLACEMENT_COLOCATE:
+        return check_type(in, rule, why);
+    case PLACEMENT_HOOK:
+        return check_hook(in, rule, why);
+    default:
+        return check_valued(in, rule, why);
+    }
+}
+
+/* Where no rule speaks of regions. */
+static bool check_region(const struct place_in *in, struct buf *why)
+{
+    const char *region = region_of(in->offer);
+
+    if (placement_mentions(in->rules, "@region"))
+        return true;
+    if (!in->region)
+        return check_local_region(in, why);
+    if (str_eq(region, in->region))
+        return true;
+    buf_addf(why, "the agent is in %s%s, the service in region %s",
+             region ? "region " : "no region", str_or_empty(region),
+             in->region);
+    return false;
+}
+
 bool place_admits(const struct place_in *in, struct buf *why)
 {
     for (size_t i = 0; i < placement_count(in->rules); i++)
         if (!check_rule(in, placement_at(in->rules, i), why))
             return false;
-    return true;
+    return check_region(in, why);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* place - do a pod's placement constraints admit this agent
  *
- * Pure.  The grammar is lib/spec's.  Counting rules count pod instances of the
- * same type, this instance excepted.  An attribute that the agent does not have
- * equals nothing and differs from everything.
+ * Pure.  The grammar is lib/spec's.  Counting rules count pod instances, this
+ * one excepted.  An attribute that the agent does not have equals nothing and
+ * differs from everything.  A pod whose rules say nothing of regions goes to
+ * the service's region, or, without one, to the master's.
  */
 #ifndef REEVE_OFFER_BROKER_PLACE_H
 #define REEVE_OFFER_BROKER_PLACE_H
@@ -16,6 +17,11 @@
 #include "proto/mesos/v1/mesos.pb-c.h"
 #include "proto/records.pb-c.h"
 
+struct placed_task {
+    const char *name;
+    const struct placed_task *next;
+};
+
 /* A pod instance that has a place: one of its tasks stands for it. */
 struct placed {
     const char *pod_type;
@@ -26,6 +32,15 @@ struct placed {
     const char *zone;
     Reeve__LabelSpec *const *attributes;
     size_t n_attributes;
+    const struct placed_task *tasks; /* all of them; NULL: none are known */
+};
+
+struct place_in;
+
+/* What a HookRule asks; the caller's. */
+struct place_hook {
+    bool (*admits)(struct place_hook *hook, const char *name,
+                   const struct place_in *in, struct buf *why);
 };
 
 struct place_in {
@@ -35,10 +50,13 @@ struct place_in {
     unsigned pod_index;
     const struct placed *placed; /* may hold the instance itself */
     size_t n_placed;
+    const char *region;       /* the service's; NULL: none is set */
+    const char *local_region; /* the master's; NULL: not known */
+    struct place_hook *hook;  /* NULL: hooks admit nothing */
 };
 
-/* false: *why got the first rule that fails ("hostname UNIQUE: agent-1 has
- * data-0 already"). */
+/* false: *why got the first rule that fails ("hostname agent-1 has 1 data
+ * already, 1 allowed"). */
 bool place_admits(const struct place_in *in, struct buf *why);
 
 #endif

@@ -16,7 +16,15 @@ struct at {
     UT_hash_handle hh;
 };
 
+/* Pointers to tasks must last, so they are made by the chunk. */
+struct chunk {
+    struct placed_task tasks[256];
+    size_t n;
+    struct chunk *next;
+};
+
 struct places {
+    struct chunk *chunks;
     struct placed *list;
     size_t count, moves;
     struct at *by_instance;
@@ -40,6 +48,10 @@ void places_destroy(struct places **places)
         free(at->instance);
         free(at);
     }
+    for (struct chunk *chunk = p->chunks, *after; chunk; chunk = after) {
+        after = chunk->next;
+        free(chunk);
+    }
     free(p->list);
     free(p);
     *places = NULL;
@@ -62,7 +74,32 @@ static struct placed *slot_of(struct places *p, const Reeve__TaskRecord *task,
     at->at = p->count++;
     HASH_ADD_KEYPTR(hh, p->by_instance, at->instance, strlen(at->instance), at);
     p->list = xrealloc(p->list, p->count * sizeof(*p->list));
+    p->list[at->at].tasks = NULL;
     return &p->list[at->at];
+}
+
+static struct placed_task *new_task(struct places *p)
+{
+    if (!p->chunks || p->chunks->n == ARRAY_LEN(p->chunks->tasks)) {
+        struct chunk *chunk = xmalloc(sizeof(*chunk));
+
+        chunk->n = 0;
+        chunk->next = p->chunks;
+        p->chunks = chunk;
+    }
+    return &p->chunks->tasks[p->chunks->n++];
+}
+
+static void add_name(struct places *p, struct placed *placed,
+                     const Reeve__TaskRecord *task)
+{
+    struct placed_task *one;
+
+    if (!task->name)
+        return;
+    one = new_task(p);
+    *one = (struct placed_task){task->name, placed->tasks};
+    placed->tasks = one;
 }
 
 static void set(struct placed *placed, const Reeve__TaskRecord *task)
@@ -74,7 +111,8 @@ static void set(struct placed *placed, const Reeve__TaskRecord *task)
                               .region = task->region,
                               .zone = task->zone,
                               .attributes = task->offer_attributes,
-                              .n_attributes = task->n_offer_attributes};
+                              .n_attributes = task->n_offer_attributes,
+                              .tasks = placed->tasks};
 }
 
 void places_add(struct places *places, const Reeve__TaskRecord *task)
@@ -84,6 +122,7 @@ void places_add(struct places *places, const Reeve__TaskRecord *task)
 
     if (is_new)
         set(placed, task);
+    add_name(places, placed, task);
 }
 
 void places_move(struct places *places, const Reeve__TaskRecord *task)
@@ -94,6 +133,7 @@ void places_move(struct places *places, const Reeve__TaskRecord *task)
     if (!is_new)
         places->moves++;
     set(placed, task);
+    add_name(places, placed, task);
 }
 
 size_t places_moves(const struct places *places)

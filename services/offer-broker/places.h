@@ -17,7 +17,7 @@ struct places;
 struct places *places_new(void);
 void places_destroy(struct places **places);
 /* The instance of this task has its place where the task is (was) launched;
- * keeps a former place unless it moves. */
+ * keeps a former place unless it moves.  The task's name is added to its. */
 void places_add(struct places *places, const Reeve__TaskRecord *task);
 void places_move(struct places *places, const Reeve__TaskRecord *task);
 /* All of them, borrowed until the next change. */

@@ -121,6 +121,7 @@ void session_destroy(struct session **session)
     free(s->framework_id);
     free(s->master_id);
     free(s->master_text);
+    free(s->local_region);
     free(s->key);
     free(s);
     *session = NULL;

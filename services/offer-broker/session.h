@@ -54,7 +54,8 @@ struct session {
      * so that nothing a former holder of the lease wrote is missed. */
     uint64_t named_revision;
     char *master_id;
-    char *master_text; /* host:port we are subscribed to */
+    char *master_text;  /* host:port we are subscribed to */
+    char *local_region; /* the master's; NULL: it told none */
     struct buf info;   /* FrameworkInfo as sent */
     unsigned failures;
     uint64_t backoff_id; /* timer */

@@ -12,6 +12,7 @@
 #include "lib/base/err.h"
 #include "lib/mesos/labels.h"
 #include "lib/mesos/pb_mesos.h"
+#include "lib/spec/placement.h"
 #include "lib/spec/spec.h"
 #include "services/offer-broker/container_build.h"
 
@@ -206,7 +207,12 @@ struct one_task {
 
 static bool is_mentioned(const Reeve__PodSpec *pod, const char *field)
 {
-    return pod->placement && strstr(pod->placement, field) != NULL;
+    struct placement_rules *rules =
+        placement_parse(str_or_empty(pod->placement), NULL);
+    bool is_found = rules && placement_mentions(rules, field);
+
+    placement_free(&rules);
+    return is_found;
 }
 
 static void add_places(Mesos__V1__Environment **env, const struct one_task *one)

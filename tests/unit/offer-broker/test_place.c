@@ -5,6 +5,7 @@
 
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/wire/pb.h"
 #include "make.h"
 #include "services/offer-broker/places.h"
 
@@ -12,6 +13,18 @@
 static char rack[] = "rack", r0[] = "r0", r1[] = "r1", r2[] = "r2";
 static Reeve__LabelSpec labels[3];
 static Reeve__LabelSpec *attributes[3] = {&labels[0], &labels[1], &labels[2]};
+
+#define RULE(type, rest) "{\"@type\":\"" type "Rule\"," rest "}"
+#define M(kind, key, text)                                                     \
+    "{\"@type\":\"" kind "Matcher\",\"" key "\":\"" text "\"}"
+#define ALL(rules) RULE("And", "\"rules\":[" rules "]")
+#define ANY(rules) RULE("Or", "\"rules\":[" rules "]")
+#define NOT(rule)  RULE("Not", "\"rule\":" rule)
+#define AGENT(id)  RULE("Agent", "\"agent-id\":\"" id "\"")
+#define HOST(name) RULE("Hostname", "\"matcher\":" M("Exact", "string", name))
+#define RACK(text) RULE("Attribute", "\"matcher\":" M("Exact", "string", text))
+#define TYPE(pod, b)                                                           \
+    RULE("TaskType", "\"type\":\"" pod "\",\"behavior\":\"" b "\"")
 
 static const struct {
     const char *name, *rules, *agent, *rack;
@@ -45,15 +58,80 @@ static const struct {
     {"group by, new key", "rack:GROUP_BY:3", "S9", "r9", 2, true},
     {"group by, agent has none", "rack:GROUP_BY", "S9", NULL, 2, false},
     {"zone unknown", "@zone:UNIQUE", "S9", "r9", 2, false},
+    {"all", ALL(HOST("S9.local") "," RACK("rack:r5")), "S9", "r5", 2, true},
+    {"all but one", ALL(HOST("S9.local") "," RACK("rack:r5")), "S9", "r6", 2,
+     false},
+    {"all of nothing", ALL(""), "S9", "r5", 2, true},
+    {"one of two", ANY(HOST("S9.local") "," RACK("rack:r5")), "S8", "r5", 2,
+     true},
+    {"none of two", ANY(HOST("S9.local") "," RACK("rack:r5")), "S8", "r6", 2,
+     false},
+    {"not", NOT(HOST("S9.local")), "S8", NULL, 2, true},
+    {"not, but it is", NOT(HOST("S9.local")), "S9", NULL, 2, false},
+    {"not the agent", NOT(AGENT("S1")), "S1", NULL, 2, false},
+    {"the agent", AGENT("S1"), "S1", NULL, 2, true},
+    {"another agent", AGENT("S1"), "S2", NULL, 2, false},
+    {"attribute in words", RACK("rack:5"), "S9", "5.000", 2, true},
+    {"attribute differs", RACK("rack:r5"), "S9", "r6", 2, false},
+    {"attribute absent", RACK("rack:r5"), "S9", NULL, 2, false},
+    {"no attribute is",
+     RULE("Attribute", "\"matcher\":" M("InvertedExact", "string", "rack:r5")),
+     "S9", NULL, 2, true},
+    {"any host", RULE("Hostname", "\"matcher\":{\"@type\":\"AnyMatcher\"}"),
+     "S9", NULL, 2, true},
+    {"any zone, there is none",
+     RULE("Zone", "\"matcher\":{\"@type\":\"AnyMatcher\"}"), "S9", NULL, 2,
+     false},
+    {"max per attribute",
+     RULE("MaxPerAttribute",
+          "\"max\":1,\"matcher\":" M("Regex", "pattern", "rack:.*")),
+     "S9", "r0", 2, false},
+    {"max per attribute, free",
+     RULE("MaxPerAttribute",
+          "\"max\":1,\"matcher\":" M("Regex", "pattern", "rack:.*")),
+     "S9", "r7", 2, true},
+    {"max per attribute, absent",
+     RULE("MaxPerAttribute",
+          "\"max\":1,\"matcher\":" M("Regex", "pattern", "rack:.*")),
+     "S9", NULL, 2, false},
+    {"max per host, of all types", RULE("MaxPerHostname", "\"max\":1"), "S2",
+     NULL, 2, false},
+    {"max per host, own type only",
+     RULE("MaxPerHostname",
+          "\"max\":1,\"task-filter\":" M("Regex", "pattern", "data-.*")),
+     "S2", NULL, 2, true},
+    {"max per host, another type",
+     RULE("MaxPerHostname",
+          "\"max\":1,\"task-filter\":" M("Exact", "string", "meta-0-x")),
+     "S2", NULL, 2, false},
+    {"two tasks are one pod",
+     RULE("MaxPerHostname",
+          "\"max\":2,\"task-filter\":" M("Regex", "pattern", "meta-.*")),
+     "S2", NULL, 2, true},
+    {"round robin by attribute",
+     RULE("RoundRobinByAttribute", "\"name\":\"rack\",\"value-count\":4"), "S9",
+     "r0", 2, false},
+    {"avoids meta", TYPE("meta", "AVOID"), "S2", NULL, 2, false},
+    {"avoids meta elsewhere", TYPE("meta", "AVOID"), "S0", NULL, 2, true},
+    {"avoids its own type", TYPE("data", "AVOID"), "S1", NULL, 0, false},
+    {"but not itself", TYPE("data", "AVOID"), "S0", NULL, 0, true},
+    {"beside meta", TYPE("meta", "COLOCATE"), "S2", NULL, 2, true},
+    {"not beside meta", TYPE("meta", "COLOCATE"), "S0", NULL, 2, false},
+    {"beside what is nowhere", TYPE("none", "COLOCATE"), "S0", NULL, 2, true},
+    {"hook, none there", "@hook:IS:odd", "S0", NULL, 2, false},
 };
 
 Test(place, rules)
 {
     char *const racks[] = {r0, r1, r2};
+    const struct placed_task tasks[] = {{"meta-0-x", NULL},
+                                        {"meta-0-y", &tasks[0]},
+                                        {"data-0", NULL},
+                                        {"data-1", NULL}};
     struct placed placed[] = {
-        {"data", 0, "S0.local", "S0", NULL, NULL, &attributes[0], 1},
-        {"data", 1, "S1.local", "S1", NULL, NULL, &attributes[1], 1},
-        {"meta", 0, "S2.local", "S2", NULL, NULL, &attributes[2], 1},
+        {"data", 0, "S0.local", "S0", NULL, NULL, &attributes[0], 1, &tasks[2]},
+        {"data", 1, "S1.local", "S1", NULL, NULL, &attributes[1], 1, &tasks[3]},
+        {"meta", 0, "S2.local", "S2", NULL, NULL, &attributes[2], 1, &tasks[1]},
     };
 
     for (size_t i = 0; i < 3; i++) {
@@ -107,4 +185,98 @@ Test(places, one_per_instance)
     cr_assert_eq(count, 2);
     cr_expect_str_eq(all[0].agent_id, "S2");
     places_destroy(&places);
+}
+
+static const struct {
+    const char *name, *rules, *offered, *service, *local;
+    bool admits;
+} region_cases[] = {
+    {"nothing is known", "", NULL, NULL, NULL, true},
+    {"the master's", "", "a", NULL, "a", true},
+    {"not the master's", "", "b", NULL, "a", false},
+    {"agent of no region", "", NULL, NULL, "a", true},
+    {"the service's", "", "b", "b", "a", true},
+    {"not the service's", "", "a", "b", "a", false},
+    {"of no region, one is wanted", "", NULL, "b", "a", false},
+    {"rules speak of regions", "@region:IS:b", "b", NULL, "a", true},
+    {"and win over the service's", "@region:IS:b", "b", "c", "a", true},
+    {"local region rule",
+     RULE("Not", "\"rule\":{\"@type\":"
+                 "\"IsLocalRegionRule\"}"),
+     "b", NULL, "a", true},
+    {"local region rule, it is",
+     RULE("Not", "\"rule\":{\"@type\":"
+                 "\"IsLocalRegionRule\"}"),
+     "a", NULL, "a", false},
+};
+
+static void set_region(Mesos__V1__Offer *offer, const char *region)
+{
+    Mesos__V1__DomainInfo__FaultDomain *fault;
+
+    offer->domain = PB_NEW(mesos__v1__domain_info);
+    fault = PB_NEW(mesos__v1__domain_info__fault_domain);
+    offer->domain->fault_domain = fault;
+    fault->region = PB_NEW(mesos__v1__domain_info__fault_domain__region_info);
+    fault->region->name = xstrdup(region);
+    fault->zone = PB_NEW(mesos__v1__domain_info__fault_domain__zone_info);
+    fault->zone->name = xstrdup("z");
+}
+
+Test(place, regions)
+{
+    for (size_t i = 0; i < ARRAY_LEN(region_cases); i++) {
+        struct err err = {0};
+        struct placement_rules *rules =
+            placement_parse(region_cases[i].rules, &err);
+        Mesos__V1__Offer *offer = make_offer("o1", "S0", "cpus:1", NULL);
+        AUTO_BUF struct buf why = {0};
+        struct place_in in = {.rules = rules,
+                              .offer = offer,
+                              .pod_type = "data",
+                              .region = region_cases[i].service,
+                              .local_region = region_cases[i].local};
+
+        if (region_cases[i].offered)
+            set_region(offer, region_cases[i].offered);
+        cr_assert(rules, "case %s: %s", region_cases[i].name, err.text);
+        cr_expect_eq(place_admits(&in, &why), region_cases[i].admits,
+                     "case %s: %s", region_cases[i].name, buf_text(&why));
+        cr_expect_eq(why.len > 0, !region_cases[i].admits, "case %s",
+                     region_cases[i].name);
+        placement_free(&rules);
+        free_message(offer);
+    }
+}
+
+static bool even_host(struct place_hook *hook, const char *name,
+                      const struct place_in *in, struct buf *why)
+{
+    bool admits = (in->offer->hostname[1] - '0') % 2 == 0;
+
+    cr_expect_not_null(hook);
+    cr_expect_str_eq(name, "even");
+    if (!admits)
+        buf_add_str(why, "odd");
+    return admits;
+}
+
+Test(place, hook_is_asked)
+{
+    struct place_hook hook = {even_host};
+
+    for (int i = 0; i < 2; i++) {
+        struct placement_rules *rules =
+            placement_parse("hostname:LIKE:S.*,@hook:IS:even", NULL);
+        Mesos__V1__Offer *offer =
+            make_offer("o1", i ? "S1" : "S0", "cpus:1", NULL);
+        AUTO_BUF struct buf why = {0};
+        struct place_in in = {
+            .rules = rules, .offer = offer, .pod_type = "data", .hook = &hook};
+
+        cr_expect_eq(place_admits(&in, &why), i == 0);
+        cr_expect_str_eq(buf_text(&why), i ? "odd" : "");
+        placement_free(&rules);
+        free_message(offer);
+    }
 }

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <jansson.h>
 
 #include "lib/spec/placement.h"
 #include "tests/unit/spec/spec_test.h"
+
+#define EXACT(text)   "{\"@type\":\"ExactMatcher\",\"string\":\"" text "\"}"
+#define HOST(matcher) "{\"@type\":\"HostnameRule\",\"matcher\":" matcher "}"
+#define TYPE(behavior)                                                         \
+    "{\"@type\":\"TaskTypeRule\",\"type\":\"x\",\"behavior\":\"" behavior      \
+    "\",\"converter\":{\"@type\":\"TaskTypeLabelConverter\"}}"
 
 static const struct {
     const char *name, *text;
@@ -31,6 +38,36 @@ static const struct {
      NULL, 0},
     {"cluster", "@zone:CLUSTER:b", 1, "@zone", PLACEMENT_CLUSTER, "b", 0},
     {"is not", "a:IS_NOT:b", 1, "a", PLACEMENT_IS_NOT, "b", 0},
+    {"hook", "@hook:IS:mine", 1, NULL, PLACEMENT_HOOK, "mine", 0},
+    {"object: and", "{\"@type\":\"AndRule\",\"rules\":[]}", 1, NULL,
+     PLACEMENT_ALL, NULL, 0},
+    {"object: host", HOST(EXACT("a")), 1, "hostname", PLACEMENT_IS, "a", 0},
+    {"object: not a host",
+     HOST("{\"@type\":\"InvertedExactMatcher\","
+          "\"string\":\"a\"}"),
+     1, "hostname", PLACEMENT_IS_NOT, "a", 0},
+    {"object: hosts", HOST("{\"@type\":\"RegexMatcher\",\"pattern\":\"a.\"}"),
+     1, "hostname", PLACEMENT_LIKE, "a.", 0},
+    {"object: any host", HOST("{\"@type\":\"AnyMatcher\"}"), 1, "hostname",
+     PLACEMENT_HAS_VALUE, NULL, 0},
+    {"object: attribute",
+     "{\"@type\":\"AttributeRule\",\"matcher\":" EXACT("a:b") "}", 1, "",
+     PLACEMENT_IS, "a:b", 0},
+    {"object: agent", "{\"@type\":\"AgentRule\",\"agent-id\":\"S1\"}", 1, NULL,
+     PLACEMENT_AGENT, "S1", 0},
+    {"object: max per zone", "{\"@type\":\"MaxPerZoneRule\",\"max\":2}", 1,
+     "@zone", PLACEMENT_MAX_PER, NULL, 2},
+    {"object: round robin",
+     "{\"@type\":\"RoundRobinByAttributeRule\",\"name\":\"rack\","
+     "\"value-count\":null}",
+     1, "rack", PLACEMENT_GROUP_BY, NULL, 0},
+    {"object: round robin of three",
+     "{\"@type\":\"RoundRobinByHostnameRule\",\"agent-count\":3}", 1,
+     "hostname", PLACEMENT_GROUP_BY, NULL, 3},
+    {"object: avoid", TYPE("AVOID"), 1, NULL, PLACEMENT_AVOID, "x", 0},
+    {"object: colocate", TYPE("COLOCATE"), 1, NULL, PLACEMENT_COLOCATE, "x", 0},
+    {"object: hook", "{\"@type\":\"HookRule\",\"name\":\"h\"}", 1, NULL,
+     PLACEMENT_HOOK, "h", 0},
 };
 
 Test(placement, parses)
@@ -43,8 +80,8 @@ Test(placement, parses)
                      cases[i].name);
         if (cases[i].count) {
             const struct placement_rule *rule = placement_at(rules, 0);
-            cr_expect_str_eq(rule->field, cases[i].field, "case: %s",
-                             cases[i].name);
+            cr_expect(str_eq(rule->field, cases[i].field), "case: %s",
+                      cases[i].name);
             cr_expect_eq(rule->op, cases[i].op, "case: %s", cases[i].name);
             cr_expect(str_eq(rule->text, cases[i].parameter), "case: %s",
                       cases[i].name);
@@ -70,6 +107,27 @@ static const struct {
     {"mixed json", "[[\"a\",\"UNIQUE\"], 3]", "list of texts"},
     {"broken json", "[\"a\", \"UNIQUE\"", "Expected 2 or 3"},
     {"trailing comma", "a:UNIQUE,", "Expected 2 or 3, got 1"},
+    {"lookahead", "a:LIKE:(?=b)", "Bad regular expression"},
+    {"half a group", "a:LIKE:a)|(b", "Bad regular expression"},
+    {"strange escape", "a:LIKE:\\\\pL", "Bad regular expression"},
+    {"hook that is not", "@hook:IS_NOT:x", "@hook:IS:name"},
+    {"object of no type", "{}", "'' is no placement rule"},
+    {"object of another type", "{\"@type\":\"Rule\"}", "'Rule' is no"},
+    {"or of nothing", "{\"@type\":\"OrRule\",\"rules\":[]}", "OrRule: without"},
+    {"not of nothing", "{\"@type\":\"NotRule\"}", "what is not an object"},
+    {"unknown key", "{\"@type\":\"PassthroughRule\",\"max\":1}",
+     "PassthroughRule: unknown key 'max'"},
+    {"no max", "{\"@type\":\"MaxPerZoneRule\"}", "'max' must be"},
+    {"no matcher", "{\"@type\":\"ZoneRule\"}", "'matcher' must be"},
+    {"matcher of no type",
+     "{\"@type\":\"ZoneRule\",\"matcher\":{\"string\":\"a\"}}",
+     "'' is no matcher"},
+    {"known to be invalid",
+     "{\"@type\":\"InvalidPlacementRule\",\"constraints\":\"x\","
+     "\"exception\":\"why\"}",
+     "why"},
+    {"an inner one", "{\"@type\":\"AndRule\",\"rules\":[{\"@type\":\"X\"}]}",
+     "'X' is no"},
 };
 
 Test(placement, refuses)
@@ -82,4 +140,59 @@ Test(placement, refuses)
                   err.text);
         placement_free(&rules);
     }
+}
+
+static const struct {
+    const char *pattern, *text;
+    bool matches;
+} patterns[] = {
+    {"a\\d+", "a12", true},
+    {"a\\d+", "ad", false},
+    {"(?:a|b)c", "bc", true},
+    {"(?:a|b)c", "b", false},
+    {"a|bc", "a", true},
+    {"a|bc", "ac", false},
+    {"[\\d.]+", "1.2", true},
+    {"[\\d.]+", "d", false},
+    {"[[:alpha:]]x", "ax", true},
+    {"[]a]+", "a]", true},
+    {"node\\.one", "node.one", true},
+    {"node\\.one", "nodexone", false},
+    {"\\w+", "a_1", true},
+};
+
+Test(placement, expressions_match_the_whole_text)
+{
+    for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+        AUTO_FREE char *json = NULL;
+        struct err err = {0};
+        json_t *row = json_pack("[sss]", "h", "LIKE", patterns[i].pattern);
+        struct placement_rules *rules;
+
+        json = json_dumps(row, 0);
+        json_decref(row);
+        rules = placement_parse(json, &err);
+        cr_assert(rules, "%s: %s", patterns[i].pattern, err.text);
+        cr_expect_eq(
+            placement_matches(placement_at(rules, 0)->match, patterns[i].text),
+            patterns[i].matches, "%s on %s", patterns[i].pattern,
+            patterns[i].text);
+        placement_free(&rules);
+    }
+}
+
+Test(placement, says_what_it_mentions)
+{
+    struct err err = {0};
+    struct placement_rules *rules = placement_parse(
+        "{\"@type\":\"NotRule\",\"rule\":{\"@type\":\"OrRule\",\"rules\":["
+        "{\"@type\":\"IsLocalRegionRule\"},{\"@type\":\"HookRule\","
+        "\"name\":\"h\"}]}}",
+        &err);
+
+    cr_assert(rules, "%s", err.text);
+    cr_expect(placement_mentions(rules, "@region"));
+    cr_expect_not(placement_mentions(rules, "@zone"));
+    cr_expect_str_eq(placement_hook(rules), "h");
+    placement_free(&rules);
 }
