@@ -279,4 +279,5 @@ void allocate(struct master *m)
             send_event(m, all.list[i].framework, all.list[i].event);
     }
     free(all.list);
+    inverse_offers_make(m);
 }

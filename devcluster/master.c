@@ -55,6 +55,10 @@ static void load_registry(struct master *m,
             absent->drain = PB_DUP(entry->drain);
         HASH_ADD_KEYPTR(hh, m->absent, absent->id, strlen(absent->id), absent);
     }
+    if (registry->maintenance)
+        m->schedule = PB_DUP(registry->maintenance);
+    for (size_t i = 0; i < registry->n_down; i++)
+        PB_ADD(m, down, PB_DUP(registry->down[i]));
 }
 
 struct master *master_new(const struct master_config *config,
@@ -101,6 +105,7 @@ static void free_rest(struct master *m)
     }
     while ((out = master_take_out(m)))
         master_out_destroy(&out);
+    maintenance_free(m);
 }
 
 void master_destroy(struct master **master)
@@ -388,6 +393,10 @@ Reeve__Devcluster__Registry *master_registry(const struct master *m)
                                    absent->since_ns),
                      absent->deactivated, absent->drain);
     }
+    if (m->schedule)
+        registry->maintenance = PB_DUP(m->schedule);
+    for (size_t i = 0; i < m->n_down; i++)
+        PB_ADD(registry, down, PB_DUP(m->down[i]));
     return registry;
 }
 
@@ -418,6 +427,7 @@ static void offers_tick(struct master *m)
         if (m->now_ms - offer->made_ms >= m->config.offer_timeout_ms)
             offer_withdraw(m, offer, true);
     }
+    inverse_offers_tick(m);
 }
 
 void master_tick(struct master *m)

@@ -41,6 +41,7 @@ void agent_offers_withdraw(struct master *m, struct magent *agent)
 
     DL_FOREACH_SAFE2(agent->offers, offer, next, ag_next)
     offer_withdraw(m, offer, true);
+    inverse_offers_rescind(m, agent);
 }
 
 /* Tasks of frameworks that do not checkpoint die with the agent's process. */
@@ -150,6 +151,7 @@ void agent_free(struct master *m, struct magent *agent)
     }
     filters_drop_agent(agent);
     withheld_release(agent, NULL, false);
+    inverse_offers_free(agent);
     HASH_ITER(hh, m->links, link, next_link)
     {
         if (link->agent == agent)
@@ -368,6 +370,17 @@ static void agent_remove(struct master *m, struct magent *agent,
 void agent_replace(struct master *m, struct magent *old)
 {
     agent_remove(m, old, "a new agent registered at the same address");
+}
+
+void agent_take_down(struct master *m, struct magent *agent)
+{
+    Reeve__Devcluster__ToAgent *msg = PB_NEW(reeve__devcluster__to_agent);
+
+    msg->shutdown = PB_NEW(reeve__devcluster__to_agent__shutdown);
+    msg->shutdown->message = xstrdup("Operator initiated 'Machine DOWN'");
+    PB_SET(msg->shutdown, keep_id, 1);
+    send_agent(m, agent, msg);
+    agent_remove(m, agent, "Operator initiated 'Machine DOWN'");
 }
 
 /* ---- messages and time -------------------------------------------------- */

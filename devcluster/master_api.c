@@ -170,6 +170,26 @@ static void drain(struct master *m, const Mesos__V1__Master__Call *call,
     agent_drain(m, call->drain_agent, reply);
 }
 
+static void schedule(struct master *m, const Mesos__V1__Master__Call *call,
+                     struct master_reply *reply)
+{
+    maintenance_update(m, call->update_maintenance_schedule->schedule, reply);
+}
+
+static void start(struct master *m, const Mesos__V1__Master__Call *call,
+                  struct master_reply *reply)
+{
+    maintenance_start(m, call->start_maintenance->machines,
+                      call->start_maintenance->n_machines, reply);
+}
+
+static void stop(struct master *m, const Mesos__V1__Master__Call *call,
+                 struct master_reply *reply)
+{
+    maintenance_stop(m, call->stop_maintenance->machines,
+                     call->stop_maintenance->n_machines, reply);
+}
+
 /* part: does the call carry what it needs? */
 static const struct {
     int type;
@@ -194,6 +214,12 @@ static const struct {
      offsetof(Mesos__V1__Master__Call, reactivate_agent), reactivate},
     {M_CALL(DRAIN_AGENT), offsetof(Mesos__V1__Master__Call, drain_agent),
      drain},
+    {M_CALL(UPDATE_MAINTENANCE_SCHEDULE),
+     offsetof(Mesos__V1__Master__Call, update_maintenance_schedule), schedule},
+    {M_CALL(START_MAINTENANCE),
+     offsetof(Mesos__V1__Master__Call, start_maintenance), start},
+    {M_CALL(STOP_MAINTENANCE),
+     offsetof(Mesos__V1__Master__Call, stop_maintenance), stop},
 };
 
 static bool run_verb(struct master *m, const Mesos__V1__Master__Call *call,

@@ -155,6 +155,7 @@ framework_message(const struct master *m, const struct framework *fw)
     }
     put_resources(used, &out->allocated_resources, &out->n_allocated_resources);
     put_resources(offered, &out->offered_resources, &out->n_offered_resources);
+    inverse_offers_view(m, fw, out);
     if (fw->constraints)
         out->offer_constraints = PB_DUP(fw->constraints);
     return out;
@@ -278,6 +279,22 @@ static void answer_metrics(const struct master *m, RESPONSE *out)
     json_decref(whole);
 }
 
+static void answer_schedule(const struct master *m, RESPONSE *out)
+{
+    PB_SET(out, type, ANSWER(GET_MAINTENANCE_SCHEDULE));
+    out->get_maintenance_schedule =
+        PB_NEW(mesos__v1__master__response__get_maintenance_schedule);
+    out->get_maintenance_schedule->schedule = maintenance_schedule(m);
+}
+
+static void answer_maintenance(const struct master *m, RESPONSE *out)
+{
+    PB_SET(out, type, ANSWER(GET_MAINTENANCE_STATUS));
+    out->get_maintenance_status =
+        PB_NEW(mesos__v1__master__response__get_maintenance_status);
+    out->get_maintenance_status->status = maintenance_status(m);
+}
+
 static const struct {
     int call;
     void (*answer)(const struct master *m, RESPONSE *out);
@@ -293,6 +310,8 @@ static const struct {
     {M_CALL(GET_OPERATIONS), answer_operations},
     {M_CALL(GET_TASKS), answer_tasks},
     {M_CALL(GET_MASTER), answer_master},
+    {M_CALL(GET_MAINTENANCE_SCHEDULE), answer_schedule},
+    {M_CALL(GET_MAINTENANCE_STATUS), answer_maintenance},
 };
 
 RESPONSE *api_get(const struct master *m, int call_type)

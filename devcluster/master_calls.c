@@ -105,8 +105,8 @@ static const struct {
     {CALL(ACKNOWLEDGE_OPERATION_STATUS), call_acknowledge_operation},
     {CALL(RECONCILE), call_reconcile},
     {CALL(RECONCILE_OPERATIONS), call_reconcile_operations},
-    {CALL(ACCEPT_INVERSE_OFFERS), call_ignored},
-    {CALL(DECLINE_INVERSE_OFFERS), call_ignored},
+    {CALL(ACCEPT_INVERSE_OFFERS), call_inverse_offers},
+    {CALL(DECLINE_INVERSE_OFFERS), call_inverse_offers},
     {CALL(MESSAGE), call_ignored},
     {CALL(REQUEST), call_ignored},
 };

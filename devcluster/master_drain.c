@@ -132,9 +132,18 @@ void agent_drain(struct master *m,
                  struct master_reply *reply)
 {
     struct standing standing;
+    AUTO_FREE char *machine = NULL;
 
     if (!find_standing(m, call->agent_id->value, &standing)) {
         reply_set(reply, 400, "Unknown agent");
+        return;
+    }
+    if (standing.agent)
+        machine = maintenance_machine_text(m, standing.agent);
+    if (machine) {
+        reply_set(reply, 400,
+                  "Agent %s is part of a maintenance schedule under Machine %s",
+                  call->agent_id->value, machine);
         return;
     }
     PB_FREE(*standing.drain);

@@ -351,6 +351,7 @@ void framework_disconnect(struct master *m, struct framework *fw)
 
     fw->stream = 0;
     offers_discard(m, fw, false);
+    inverse_offers_discard(m, fw, false);
     filters_clear(m, fw, NULL);
     fw->remove_at_ms = m->now_ms + (int64_t)(MAX(timeout, 0) * 1000);
     if (!fw->remove_at_ms)
@@ -439,6 +440,7 @@ void framework_remove(struct master *m, struct framework *fw)
     shut_down_on_agents(m, fw);
     drop_operations(m, fw);
     filters_clear(m, fw, NULL);
+    inverse_offers_discard(m, fw, true);
     fw->unregistered_us = m->wall_us;
     fw->completed = true;
     HASH_DEL(m->frameworks, fw);

@@ -12,13 +12,18 @@
 #define DEFAULT_REFUSE_S 5.0
 #define MAX_REFUSE_S     31536000.0
 
+char *offer_new_id(struct master *m)
+{
+    return xasprintf("%s-O%llu", m->config.id,
+                     (unsigned long long)m->next_offer++);
+}
+
 struct moffer *offer_add(struct master *m, struct magent *agent,
                          struct framework *fw, struct resources *pool)
 {
     struct moffer *offer = xcalloc(1, sizeof *offer);
 
-    offer->id = xasprintf("%s-O%llu", m->config.id,
-                          (unsigned long long)m->next_offer++);
+    offer->id = offer_new_id(m);
     offer->role = xstrdup(resource_allocated_role(resources_at(pool, 0)));
     offer->framework = fw;
     offer->agent = agent;
@@ -61,7 +66,7 @@ void offer_withdraw(struct master *m, struct moffer *offer, bool rescind)
     offer_free(m, offer);
 }
 
-static Mesos__V1__URL *agent_url(const struct magent *agent)
+Mesos__V1__URL *agent_url(const struct magent *agent)
 {
     Mesos__V1__URL *url = PB_NEW(mesos__v1__url);
 
@@ -88,10 +93,11 @@ static void to_framework_format(const struct framework *fw,
         PB_FREE(offer->allocation_info);
 }
 
-Mesos__V1__Offer *offer_message(const struct master *m UNUSED,
+Mesos__V1__Offer *offer_message(const struct master *m,
                                 const struct moffer *offer)
 {
     const struct magent *agent = offer->agent;
+    const Mesos__V1__Unavailability *away = maintenance_of(m, agent);
     Mesos__V1__Offer *msg = PB_NEW(mesos__v1__offer);
     const struct mexecutor *executor;
 
@@ -111,6 +117,8 @@ Mesos__V1__Offer *offer_message(const struct master *m UNUSED,
     }
     if (agent->info->domain)
         msg->domain = PB_DUP(agent->info->domain);
+    if (away)
+        msg->unavailability = PB_DUP(away);
     msg->allocation_info = PB_NEW(mesos__v1__resource__allocation_info);
     msg->allocation_info->role = xstrdup(offer->role);
     to_framework_format(offer->framework, msg);

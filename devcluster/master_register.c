@@ -397,13 +397,24 @@ static void load_report(struct master *m, struct magent *agent,
     agent->next_ping_ms = m->now_ms;
 }
 
-static void refuse_gone(struct master *m, uint64_t link)
+/* true: it is told why it may not. */
+static bool refuse(struct master *m, const struct agent_link *link,
+                   const REGISTER *reg, const struct absent_agent *absent)
 {
-    Reeve__Devcluster__ToAgent *msg = PB_NEW(reeve__devcluster__to_agent);
+    bool down = machine_is_down(m, reg->agent->hostname, link->ip);
+    Reeve__Devcluster__ToAgent *msg;
 
+    if (!down &&
+        (!absent || absent->state != REEVE__DEVCLUSTER__REGISTRY__STATE__GONE))
+        return false;
+    msg = PB_NEW(reeve__devcluster__to_agent);
     msg->shutdown = PB_NEW(reeve__devcluster__to_agent__shutdown);
-    msg->shutdown->message = xstrdup("Agent has been marked gone");
-    send_link(m, link, msg);
+    msg->shutdown->message =
+        xstrdup(down ? "Machine is `DOWN`" : "Agent has been marked gone");
+    if (down)
+        PB_SET(msg->shutdown, keep_id, 1);
+    send_link(m, link->link, msg);
+    return true;
 }
 
 void agent_register(struct master *m, struct agent_link *link,
@@ -418,10 +429,8 @@ void agent_register(struct master *m, struct agent_link *link,
         note(m, "event=register_without_info");
         return;
     }
-    if (absent && absent->state == REEVE__DEVCLUSTER__REGISTRY__STATE__GONE) {
-        refuse_gone(m, link->link);
+    if (refuse(m, link, reg, absent))
         return;
-    }
     if (absent &&
         absent->state == REEVE__DEVCLUSTER__REGISTRY__STATE__UNREACHABLE)
         coming = COMING_BACK;

@@ -29,6 +29,7 @@
 #define OP(name)       MESOS__V1__OFFER__OPERATION__TYPE__##name
 #define OP_STATE(name) MESOS__V1__OPERATION_STATE__OPERATION_##name
 #define CAP(name)      MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__##name
+#define INVERSE(name)  MESOS__V1__MASTER__INVERSE_OFFER_STATUS__STATUS__##name
 
 /* Bounds of what is remembered, as a real master's defaults. */
 #define MAX_COMPLETED_TASKS   1000 /* per framework; oldest are dropped */
@@ -96,6 +97,17 @@ struct moperation {
     struct moperation *prev, *next;
 };
 
+/* What a framework was asked, and said, about maintenance of an agent. */
+struct minverse {
+    struct framework *framework;
+    char *offer_id;        /* NULL: none outstanding */
+    int64_t made_ms;       /* of the outstanding one */
+    int status;            /* INVERSE(ACCEPT), INVERSE(DECLINE); 0: neither */
+    int64_t said_us;       /* wall */
+    int64_t ask_again_ms;  /* not before; 0: at once */
+    struct minverse *next; /* in agent->inverse */
+};
+
 /* Freed by SHRINK_VOLUME, and kept from all offers until its framework is
  * removed or the master starts again: so does a real master. */
 struct withheld {
@@ -126,6 +138,7 @@ struct magent {
     struct moperation *operations;
     struct offer_filter *filters;
     struct withheld *withheld;
+    struct minverse *inverse;
     UT_hash_handle hh; /* in master->agents, by id */
 };
 
@@ -195,6 +208,9 @@ struct master {
     struct moperation *operations;
     struct mrole *roles;
     struct agent_link *links;
+    Mesos__V1__Master__Schedule *schedule; /* of maintenance; NULL: none */
+    Mesos__V1__MachineID **down;
+    size_t n_down;
     uint64_t next_framework, next_agent, next_offer;
     uint64_t refuse_operations; /* the next so many, on command */
     bool allocate_soon;         /* an event asks for an allocation now */
@@ -319,6 +335,9 @@ void offer_free(struct master *m, struct moffer *offer);
 void offer_withdraw(struct master *m, struct moffer *offer, bool rescind);
 Mesos__V1__Offer *offer_message(const struct master *m,
                                 const struct moffer *offer);
+/* The next id; malloc'd. */
+char *offer_new_id(struct master *m);
+Mesos__V1__URL *agent_url(const struct magent *agent);
 /* refuse_seconds as the master understands it; 0: no filter. */
 int64_t filter_ms(const struct master *m, const Mesos__V1__Filters *filters);
 /* refused (free form) is copied. */
@@ -411,6 +430,8 @@ void agent_free(struct master *m, struct magent *agent);
 void agent_offers_withdraw(struct master *m, struct magent *agent);
 /* Another agent took its address: it is removed and forgotten. */
 void agent_replace(struct master *m, struct magent *old);
+/* Its machine goes down for maintenance: told to end, and removed. */
+void agent_take_down(struct master *m, struct magent *agent);
 void absent_free(struct master *m, struct absent_agent *absent);
 void update_from_agent(struct master *m, struct magent *agent,
                        const Reeve__Devcluster__ToMaster__StatusUpdate *update);
@@ -433,6 +454,46 @@ void agent_drain(struct master *m,
 void drain_check(struct master *m, struct magent *agent);
 /* Tells a registering agent that it is drained. */
 void drain_tell(struct master *m, struct magent *agent);
+
+/* ---- master_maintenance.c: the schedule --------------------------------- */
+/* NULL: no maintenance is planned for its machine; borrowed. */
+const Mesos__V1__Unavailability *maintenance_of(const struct master *m,
+                                                const struct magent *agent);
+/* Of an agent that wants to register. */
+bool machine_is_down(const struct master *m, const char *hostname,
+                     const char *ip);
+void maintenance_update(struct master *m,
+                        const Mesos__V1__Master__Schedule *schedule,
+                        struct master_reply *reply);
+void maintenance_start(struct master *m, Mesos__V1__MachineID *const *ids,
+                       size_t count, struct master_reply *reply);
+void maintenance_stop(struct master *m, Mesos__V1__MachineID *const *ids,
+                      size_t count, struct master_reply *reply);
+Mesos__V1__Master__ClusterStatus *maintenance_status(const struct master *m);
+Mesos__V1__Master__Schedule *maintenance_schedule(const struct master *m);
+void maintenance_free(struct master *m);
+/* "agent-0.local (127.0.0.1)"; NULL: not in the schedule.  malloc'd. */
+char *maintenance_machine_text(const struct master *m,
+                               const struct magent *agent);
+
+/* ---- master_inverse.c: inverse offers ----------------------------------- */
+/* To all that would lose something on an agent with planned maintenance. */
+void inverse_offers_make(struct master *m);
+/* Rescinds what is outstanding for this agent. */
+void inverse_offers_rescind(struct master *m, struct magent *agent);
+/* The same, and what was said before is forgotten. */
+void inverse_offers_forget(struct master *m, struct magent *agent);
+/* The framework is away or gone: without a word. */
+void inverse_offers_discard(struct master *m, const struct framework *fw,
+                            bool forget);
+void inverse_offers_free(struct magent *agent);
+void inverse_offers_tick(struct master *m);
+/* Those outstanding with a framework, for its view. */
+void inverse_offers_view(
+    const struct master *m, const struct framework *fw,
+    Mesos__V1__Master__Response__GetFrameworks__Framework *out);
+void call_inverse_offers(struct master *m, struct framework *fw,
+                         const Mesos__V1__Scheduler__Call *call);
 
 /* ---- offer_constraints.c ------------------------------------------------ */
 bool constraints_admit(

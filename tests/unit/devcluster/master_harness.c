@@ -127,7 +127,19 @@ static void render_offers(struct buf *out,
         render_resources(out, o->resources, o->n_resources);
         for (size_t k = 0; k < o->n_executor_ids; k++)
             buf_addf(out, " +%s", o->executor_ids[k]->value);
+        if (o->unavailability)
+            buf_add_str(out, " UNAVAILABLE");
     }
+}
+
+static void
+render_inverse(struct buf *out,
+               const Mesos__V1__Scheduler__Event__InverseOffers *all)
+{
+    buf_add_str(out, "INVERSE_OFFERS");
+    for (size_t i = 0; i < all->n_inverse_offers; i++)
+        buf_addf(out, "\n  %s %s", all->inverse_offers[i]->id->value,
+                 all->inverse_offers[i]->agent_id->value);
 }
 
 static void render_event(struct buf *out,
@@ -142,6 +154,13 @@ static void render_event(struct buf *out,
         break;
     case MESOS__V1__SCHEDULER__EVENT__TYPE__RESCIND:
         buf_addf(out, "RESCIND %s", event->rescind->offer_id->value);
+        break;
+    case MESOS__V1__SCHEDULER__EVENT__TYPE__INVERSE_OFFERS:
+        render_inverse(out, event->inverse_offers);
+        break;
+    case MESOS__V1__SCHEDULER__EVENT__TYPE__RESCIND_INVERSE_OFFER:
+        buf_addf(out, "RESCIND_INVERSE_OFFER %s",
+                 event->rescind_inverse_offer->inverse_offer_id->value);
         break;
     case MESOS__V1__SCHEDULER__EVENT__TYPE__UPDATE:
         render_status(out, event->update->status);

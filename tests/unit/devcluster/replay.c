@@ -57,6 +57,19 @@ static void got_event(struct replay *r, uint64_t stream,
         PB_FREE(event);
         return;
     }
+    if (event->type == EVENT(INVERSE_OFFERS)) {
+        Mesos__V1__Scheduler__Event__InverseOffers *all = event->inverse_offers;
+
+        for (size_t i = 0; i < all->n_inverse_offers; i++) {
+            struct got_inverse one = {stream, all->inverse_offers[i], NULL};
+
+            PB_ADD(r, inverses, one);
+            all->inverse_offers[i] = NULL;
+        }
+        all->n_inverse_offers = 0;
+        PB_FREE(event);
+        return;
+    }
     PB_ADD(r, got, got);
 }
 
@@ -122,29 +135,42 @@ static void map_offer(const struct replay *r, Mesos__V1__OfferID *id)
         id->value = xstrdup(r->offers[i].offer->id->value);
         return;
     }
+    for (size_t i = 0; i < r->n_inverses; i++) {
+        if (!str_eq(r->inverses[i].recorded, id->value))
+            continue;
+        free(id->value);
+        id->value = xstrdup(r->inverses[i].offer->id->value);
+        return;
+    }
+}
+
+/* The text with our id replaced by the recorded one; NULL: it is not in it. */
+static char *unmapped(char *text, const char *ours, const char *recorded)
+{
+    char *at = strstr(text, ours);
+
+    if (!at || !recorded)
+        return NULL;
+    /* "…-O1" is also the start of "…-O12". */
+    if (at[strlen(ours)] >= '0' && at[strlen(ours)] <= '9')
+        return NULL;
+    return xasprintf("%.*s%s%s", (int)(at - text), text, recorded,
+                     at + strlen(ours));
 }
 
 /* The text of ours with our offer ids replaced by the recorded ones. */
 static char *unmap_text(const struct replay *r, const char *text)
 {
-    char *out = xstrdup(str_or_empty(text));
+    AUTO_FREE char *out = xstrdup(str_or_empty(text));
+    char *next = NULL;
 
-    for (size_t i = 0; i < r->n_offers; i++) {
-        const char *ours = r->offers[i].offer->id->value;
-        char *at = strstr(out, ours), *next;
-
-        if (!at || !r->offers[i].recorded)
-            continue;
-        /* "…-O1" is also the start of "…-O12". */
-        if (at[strlen(ours)] >= '0' && at[strlen(ours)] <= '9')
-            continue;
-        *at = '\0';
+    for (size_t i = 0; i < r->n_offers && !next; i++)
         next =
-            xasprintf("%s%s%s", out, r->offers[i].recorded, at + strlen(ours));
-        free(out);
-        return next;
-    }
-    return out;
+            unmapped(out, r->offers[i].offer->id->value, r->offers[i].recorded);
+    for (size_t i = 0; i < r->n_inverses && !next; i++)
+        next = unmapped(out, r->inverses[i].offer->id->value,
+                        r->inverses[i].recorded);
+    return next ? next : MOVE(out);
 }
 
 /* ---- calls ---- */
@@ -199,12 +225,25 @@ static bool was_answered(const struct replay *r, json_t *entry)
     return true;
 }
 
+static void map_offers(const struct replay *r, Mesos__V1__OfferID **ids,
+                       size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        map_offer(r, ids[i]);
+}
+
 static void map_call(const struct replay *r, Mesos__V1__Scheduler__Call *call)
 {
-    for (size_t i = 0; call->accept && i < call->accept->n_offer_ids; i++)
-        map_offer(r, call->accept->offer_ids[i]);
-    for (size_t i = 0; call->decline && i < call->decline->n_offer_ids; i++)
-        map_offer(r, call->decline->offer_ids[i]);
+    if (call->accept)
+        map_offers(r, call->accept->offer_ids, call->accept->n_offer_ids);
+    if (call->decline)
+        map_offers(r, call->decline->offer_ids, call->decline->n_offer_ids);
+    if (call->accept_inverse_offers)
+        map_offers(r, call->accept_inverse_offers->inverse_offer_ids,
+                   call->accept_inverse_offers->n_inverse_offer_ids);
+    if (call->decline_inverse_offers)
+        map_offers(r, call->decline_inverse_offers->inverse_offer_ids,
+                   call->decline_inverse_offers->n_inverse_offer_ids);
 }
 
 static void scheduler_call(struct replay *r, json_t *entry,
@@ -336,6 +375,15 @@ static bool same_executors(const Mesos__V1__Offer *a, const Mesos__V1__Offer *b)
     return a->n_executor_ids == b->n_executor_ids && found == a->n_executor_ids;
 }
 
+static bool same_unavailability(const Mesos__V1__Unavailability *a,
+                                const Mesos__V1__Unavailability *b)
+{
+    return !a == !b && (!a || (a->start->nanoseconds == b->start->nanoseconds &&
+                               !a->duration == !b->duration &&
+                               (!a->duration || a->duration->nanoseconds ==
+                                                    b->duration->nanoseconds)));
+}
+
 static const char *role_of(const Mesos__V1__Offer *offer)
 {
     return offer->allocation_info ? offer->allocation_info->role : "";
@@ -350,6 +398,8 @@ static struct got_offer *match_offer(struct replay *r, uint64_t stream,
         if (!got->recorded && got->stream == stream &&
             str_eq(got->offer->agent_id->value, want->agent_id->value) &&
             str_eq(role_of(got->offer), role_of(want)) &&
+            same_unavailability(got->offer->unavailability,
+                                want->unavailability) &&
             same_resources(got->offer, want))
             return got;
     }
@@ -477,6 +527,66 @@ static void report_surplus(struct replay *r, uint64_t stream)
     }
 }
 
+/* Offers may be spread over events that follow each other at once. */
+static bool more_offers_follow(const struct replay *r, uint64_t stream)
+{
+    json_t *here = r->entries[r->at], *e;
+    double t = json_number_value(json_object_get(here, "t_ms"));
+
+    for (size_t i = r->at + 1; i < r->n_entries; i++) {
+        e = r->entries[i];
+        if (json_number_value(json_object_get(e, "t_ms")) > t + 3)
+            return false;
+        if (str_eq(json_string_value(json_object_get(e, "dir")), "event") &&
+            (uint64_t)json_integer_value(json_object_get(e, "stream")) ==
+                stream)
+            return str_eq(json_string_value(json_object_get(e, "type")),
+                          "OFFERS");
+    }
+    return false;
+}
+
+/* ---- inverse offers ---- */
+
+static bool take_inverse(struct replay *r, uint64_t stream,
+                         const Mesos__V1__InverseOffer *want)
+{
+    for (size_t i = 0; i < r->n_inverses; i++) {
+        struct got_inverse *got = &r->inverses[i];
+
+        if (got->recorded || got->stream != stream ||
+            !str_eq(got->offer->agent_id->value, want->agent_id->value) ||
+            !str_eq(got->offer->url->address->hostname,
+                    want->url->address->hostname) ||
+            got->offer->url->address->port != want->url->address->port ||
+            !same_unavailability(got->offer->unavailability,
+                                 want->unavailability))
+            continue;
+        got->recorded = xstrdup(want->id->value);
+        return true;
+    }
+    return false;
+}
+
+static void
+expect_inverses(struct replay *r, uint64_t stream,
+                const Mesos__V1__Scheduler__Event__InverseOffers *all)
+{
+    run_allocation(r);
+    for (size_t i = 0; i < all->n_inverse_offers; i++) {
+        bool found = take_inverse(r, stream, all->inverse_offers[i]);
+
+        for (int k = 0; !found && k < SLACK_MS / STEP_MS; k++) {
+            advance(r, r->now_ms + STEP_MS);
+            run_allocation(r);
+            found = take_inverse(r, stream, all->inverse_offers[i]);
+        }
+        if (!found)
+            wrong(r, "no inverse offer %s",
+                  all->inverse_offers[i]->id->value + 34);
+    }
+}
+
 /* ---- events ---- */
 
 static int by_text(const void *a, const void *b)
@@ -519,6 +629,12 @@ static char *event_text(const struct replay *r,
         message = ours ? unmap_text(r, e->rescind->offer_id->value)
                        : xstrdup(e->rescind->offer_id->value);
         return xasprintf("RESCIND %s", message);
+    case EVENT(RESCIND_INVERSE_OFFER):
+        message =
+            unmap_text(r, e->rescind_inverse_offer->inverse_offer_id->value);
+        return xasprintf(
+            "RESCIND_INVERSE_OFFER %s",
+            ours ? message : e->rescind_inverse_offer->inverse_offer_id->value);
     case EVENT(ERROR):
         return xasprintf("ERROR %s", e->error->message);
     case EVENT(FAILURE):
@@ -609,7 +725,12 @@ static void expect_event(struct replay *r, json_t *entry)
     if (want->type == EVENT(OFFERS)) {
         expect_offers(r, stream, want->offers);
         run_allocation(r);
-        report_surplus(r, stream);
+        if (!more_offers_follow(r, stream))
+            report_surplus(r, stream);
+        return;
+    }
+    if (want->type == EVENT(INVERSE_OFFERS)) {
+        expect_inverses(r, stream, want->inverse_offers);
         return;
     }
     replay_agent_speaks(r, want);
@@ -729,6 +850,11 @@ static void unload(struct replay *r)
         PB_FREE(r->offers[i].offer);
         free(r->offers[i].recorded);
     }
+    for (size_t i = 0; i < r->n_inverses; i++) {
+        PB_FREE(r->inverses[i].offer);
+        free(r->inverses[i].recorded);
+    }
+    free(r->inverses);
     free(r->entries);
     free(r->got);
     free(r->offers);
@@ -767,6 +893,11 @@ void replay(const char *dir, struct replay_result *result)
 
         if (!r.got[i].taken)
             wrong(&r, "event not recorded: %s", text);
+    }
+    for (size_t i = 0; i < r.n_inverses && !result->cut_short; i++) {
+        if (!r.inverses[i].recorded)
+            wrong(&r, "inverse offer not recorded: %s",
+                  r.inverses[i].offer->agent_id->value);
     }
     unload(&r);
 }

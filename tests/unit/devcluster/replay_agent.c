@@ -384,6 +384,15 @@ static void told_shutdown(struct stand_in *agent, const char *framework)
     }
 }
 
+static void told_to_end(struct stand_in *agent)
+{
+    for (size_t i = 0; i < agent->n_tasks; i++)
+        agent->tasks[i].gone = true;
+    for (size_t i = 0; i < agent->n_executors; i++)
+        agent->executors[i].gone = true;
+    agent->link = 0;
+}
+
 void replay_agent_told(struct replay *r, uint64_t link,
                        const Reeve__Devcluster__ToAgent *msg)
 {
@@ -403,6 +412,8 @@ void replay_agent_told(struct replay *r, uint64_t link,
         told_ack(agent, msg->acknowledge);
     else if (msg->shutdown_framework)
         told_shutdown(agent, msg->shutdown_framework->framework_id->value);
+    else if (msg->shutdown)
+        told_to_end(agent);
     else if (msg->ping && !agent->deaf) {
         Reeve__Devcluster__ToMaster *pong =
             PB_NEW(reeve__devcluster__to_master);

@@ -18,6 +18,11 @@ struct got_offer {
     Mesos__V1__Offer *offer;
     char *recorded; /* its id in the recording; NULL: not matched yet */
 };
+struct got_inverse {
+    uint64_t stream;
+    Mesos__V1__InverseOffer *offer;
+    char *recorded;
+};
 struct answer {
     int64_t n;
     struct master_reply reply;
@@ -37,6 +42,8 @@ struct replay {
     size_t n_got;
     struct got_offer *offers;
     size_t n_offers;
+    struct got_inverse *inverses;
+    size_t n_inverses;
     struct answer *answers;
     size_t n_answers;
     struct stand_in *agents;

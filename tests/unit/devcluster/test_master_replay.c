@@ -75,7 +75,7 @@ Test(master_replay, failover)
 
 Test(master_replay, failover_more)
 {
-    run("06b-failover-more", 50);
+    run("06b-failover-more", 125);
 }
 
 Test(master_replay, offers)
@@ -105,7 +105,7 @@ Test(master_replay, shrink_leak)
 
 Test(master_replay, drain)
 {
-    run("09-drain", 70);
+    run("09-drain", 105);
 }
 
 Test(master_replay, drain_grace)
