@@ -16,6 +16,9 @@
 #define SAY(verdict, ...)                                                      \
     snprintf((verdict)->message, sizeof(verdict)->message, __VA_ARGS__)
 
+/* Bytes of what Mesos said of an end that a message repeats. */
+#define LONGEST_WHY 160
+
 /* One task of the step under judgement. */
 struct task_case {
     const struct step_world *world;
@@ -134,6 +137,46 @@ static bool is_done(const struct task_case *c)
            (goal == REEVE__GOAL__GOAL_FINISH && !is_outdated(c));
 }
 
+/* How the task ended and, where Mesos said so, why: "TASK_FAILED (Command
+ * exited with status 1)".  malloc'd. */
+static char *end_text(const struct fact_task *task)
+{
+    const char *why = str_or_empty(task->status->message);
+    const char *state = task_state_name(fact_task_state(task));
+    size_t len = strnlen(why, LONGEST_WHY);
+    char *text;
+
+    while (len > 0 && (why[len] & 0xc0) == 0x80)
+        len--; /* not in the middle of a character */
+    text = *why ? xasprintf("%s (%.*s%s)", state, (int)len, why,
+                            why[len] ? "…" : "")
+                : xstrdup(state);
+    for (char *at = text; *at; at++)
+        if ((unsigned char)*at < ' ')
+            *at = ' ';
+    return text;
+}
+
+/* Did the launch before this one come to nothing? */
+static bool came_to_nothing(const struct fact_task *task)
+{
+    int state = task ? fact_task_state(task) : -1;
+
+    return state == MESOS__V1__TASK_STATE__TASK_DROPPED ||
+           state == MESOS__V1__TASK_STATE__TASK_ERROR ||
+           state == MESOS__V1__TASK_STATE__TASK_FAILED;
+}
+
+static void say_no_offer_fits(const struct task_case *c,
+                              struct step_verdict *out)
+{
+    AUTO_FREE char *before =
+        came_to_nothing(c->task) ? end_text(c->task) : NULL;
+
+    SAY(out, "no offer fits: %s%s%s", str_or_empty(c->pod->outcome->summary),
+        before ? "; the launch before ended with " : "", str_or_empty(before));
+}
+
 static Reeve__PlanStatus judge_demanded(const struct task_case *c,
                                         const struct fact_demand *demand,
                                         struct step_verdict *out)
@@ -148,7 +191,7 @@ static Reeve__PlanStatus judge_demanded(const struct task_case *c,
     if (c->task && fact_task_is_alive(c->task))
         SAY(out, "waits for the old task %s to end", c->task->info->task_id);
     else if (outcome && str_eq(outcome->demand_id, demand->id))
-        SAY(out, "no offer fits: %s", str_or_empty(outcome->summary));
+        say_no_offer_fits(c, out);
     else
         SAY(out, "waits for an offer that fits");
     return PLAN_PREPARED;
@@ -160,9 +203,9 @@ static Reeve__PlanStatus judge_ended(const struct task_case *c,
     char name[256];
     case_name(c, name);
     struct backoff backoff = backoff_of(c->world->facts, c->task);
-    const char *state = task_state_name(fact_task_state(c->task));
+    AUTO_FREE char *end = end_text(c->task);
     if (backoff.due_ms <= c->world->now_ms) {
-        SAY(out, "%s ended with %s and is to be launched again", name, state);
+        SAY(out, "%s ended with %s and is to be launched again", name, end);
         return PLAN_PENDING;
     }
     out->wake_ms = backoff.due_ms;
@@ -171,7 +214,7 @@ static Reeve__PlanStatus judge_ended(const struct task_case *c,
     char at[32];
     strftime(at, sizeof at, "%H:%M:%S UTC", gmtime_r(&due_s, &due));
     SAY(out, "%s ended with %s, %u quick failures so far; backs off until %s",
-        name, state, backoff.failures, at);
+        name, end, backoff.failures, at);
     return PLAN_DELAYED;
 }
 

@@ -273,6 +273,38 @@ Test(engine, quick_failures_back_off_and_a_long_run_resets)
     cr_assert_eq(world_demands(&w), 1);
 }
 
+#define X40 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+static const struct {
+    const char *said, *message;
+} end_cases[] = {
+    {NULL, "meta-data-0 ended with TASK_FAILED, 1 "},
+    {"Command exited\nwith status 1",
+     "meta-data-0 ended with TASK_FAILED (Command exited with status 1), 1 "},
+    {X40 X40 X40 X40 "y",
+     "meta-data-0 ended with TASK_FAILED (" X40 X40 X40 X40 "…), 1 "},
+    {X40 X40 X40 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxü",
+     "meta-data-0 ended with TASK_FAILED (" X40 X40 X40
+     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…), 1 "},
+};
+
+Test(engine, a_step_says_what_mesos_said_of_the_end)
+{
+    for (size_t i = 0; i < ARRAY_LEN(end_cases); i++) {
+        AUTO_WORLD struct world w;
+        world_start(&w, "why", 1);
+        w.end_message = (char *)end_cases[i].said;
+        world_declare(&w, data_store(1, "0.1"));
+        world_rest(&w);
+        world_place(&w);
+        world_set_state(&w, "meta-data-0", FAILED, false);
+        world_rest(&w);
+        const char *said = world_step(&w, "deploy", "meta-data-0")->message;
+        cr_expect(str_starts(said, end_cases[i].message), "case %zu: %s", i,
+                  said);
+    }
+}
+
 Test(engine, a_failing_deployment_backs_off_until_its_fix)
 {
     AUTO_WORLD struct world w;

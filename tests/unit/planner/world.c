@@ -360,6 +360,8 @@ static void put_status(struct world *w, const char *name, const char *task_id,
     AUTO_FREE char *state_name = xstrdup(task_state_name(state));
     status.task_id = id;
     status.state_name = state_name;
+    if (task_state_is_terminal(state))
+        status.message = w->end_message;
     PB_SET(&status, state, state);
     PB_SET(&status, ready, ready);
     PB_SET(&status, stored_wall_ms, w->now_ms);

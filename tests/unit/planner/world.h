@@ -36,6 +36,7 @@ struct world {
     unsigned crash_percent; /* of rounds after which the planner starts anew */
     bool holds_offers;      /* nothing is placed */
     bool never_ready;       /* readiness checks do not pass */
+    char *end_message;      /* what Mesos says of ends; NULL: nothing */
     /* Told of every change, before what checks it; may be NULL. value NULL:
      * deleted. */
     void (*on_change)(void *self, const char *key, const void *value,
