@@ -320,7 +320,9 @@ static int open_store(struct broker *b, struct err *err)
                                                  on_alive};
     const char *run_dir = service_run_dir(b->service);
     char request[256], feed[256];
-    AUTO_FREE char *holder = xasprintf(FROM "@%s", run_dir);
+    /* Of one folder and one name there is one process: its socket's lock. */
+    AUTO_FREE char *holder =
+        xasprintf(FROM "%s@%s", service_str(b->service, "name"), run_dir);
 
     if (bus_endpoint(run_dir, "state-store", request, sizeof(request), err) <
             0 ||

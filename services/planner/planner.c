@@ -197,8 +197,10 @@ static int connect_store(struct planner *p, struct err *err)
     p->store = store_client_new(p->loop, "planner", request);
     p->replica = replica_new(p->loop, "planner", request, feed, "service/",
                              &store_events, p);
+    /* Of one folder and one name there is one process: its socket's lock. */
     AUTO_FREE char *holder =
-        xasprintf("planner@%s", service_run_dir(p->service));
+        xasprintf("planner%s@%s", service_str(p->service, "name"),
+                  service_run_dir(p->service));
     store_client_hold_lease(p->store, "planner", holder,
                             service_int(p->service, "lease-ms"), on_lease, p);
     return 0;
