@@ -55,9 +55,16 @@ int broker_start(struct service *service, void **self, struct err *err);
 void broker_tick(void *self);
 void broker_stop(void *self);
 
-/* operator.c: routes of what only an operator may say. */
+/* operator.c, operator_orders.c: routes of what only an operator may say. */
 int operator_new_framework(void *self, struct bus_call *call, struct err *err);
 int operator_ignore_foreign(void *self, struct bus_call *call, struct err *err);
+int operator_release(void *self, struct bus_call *call, struct err *err);
+int operator_kill_unknown(void *self, struct bus_call *call, struct err *err);
+
+/* debug.c: routes that only tell. */
+int debug_offers(void *self, struct bus_call *call, struct err *err);
+int debug_reservations(void *self, struct bus_call *call, struct err *err);
+int debug_tasks(void *self, struct bus_call *call, struct err *err);
 
 /* Decide soon: something changed.  Many calls become one. */
 void broker_wake(struct broker *broker);

@@ -80,9 +80,11 @@ static void inspect(struct session *s, const Mesos__V1__Offer *offer)
 {
     struct resources *resources =
         resources_from(offer->resources, offer->n_resources);
+    const struct janitor_place place = {offer->agent_id->value, offer->hostname,
+                                        clock_wall_ms()};
     size_t before = janitor_quarantined(s->janitor);
 
-    janitor_inspect(s->janitor, offer->agent_id->value, resources);
+    janitor_inspect(s->janitor, &place, resources);
     resources_destroy(&resources);
     if (janitor_quarantined(s->janitor) > before) {
         AUTO_FREE char *report = janitor_report(s->janitor, 3);

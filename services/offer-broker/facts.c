@@ -26,6 +26,8 @@ enum kind {
     KIND_TASK_STATUS,
     KIND_POD,
     KIND_OUTCOME,
+    KIND_RELEASE,
+    KIND_AGENT,
     KIND_COUNT
 };
 
@@ -62,6 +64,8 @@ struct facts {
                   const Reeve__PodRecord *before,
                   const Reeve__PodRecord *after);
     void *watch_self;
+    void (*watch_release)(void *self, const char *resource_id, bool is_ordered);
+    void *watch_release_self;
 };
 
 static const struct {
@@ -80,6 +84,8 @@ static const struct {
      &reeve__task_status_record__descriptor},
     {KIND_POD, "pod/", NULL, &reeve__pod_record__descriptor},
     {KIND_OUTCOME, "outcome/", NULL, &reeve__outcome__descriptor},
+    {KIND_RELEASE, "release/", NULL, &reeve__release_order__descriptor},
+    {KIND_AGENT, "agent/", NULL, &reeve__agent_note__descriptor},
 };
 
 struct facts *facts_new(const char *service)
@@ -272,6 +278,9 @@ static void replace(struct facts *facts, enum kind kind, struct entry *entry,
         facts->watch(facts->watch_self, entry->id,
                      (const Reeve__PodRecord *)entry->message,
                      (const Reeve__PodRecord *)message);
+    if (kind == KIND_RELEASE && facts->watch_release)
+        facts->watch_release(facts->watch_release_self, entry->id,
+                             message != NULL);
     if (kind == KIND_DEMAND)
         facts->demands +=
             (size_t)(message != NULL) - (size_t)(entry->message != NULL);
@@ -308,7 +317,8 @@ int facts_apply(struct facts *facts, const char *key, const void *value,
      * delete) is refused by the store's preconditions anyway. */
     if (!message &&
         (kinds[index].kind == KIND_DEMAND || kinds[index].kind == KIND_KILL ||
-         kinds[index].kind == KIND_OUTCOME))
+         kinds[index].kind == KIND_OUTCOME ||
+         kinds[index].kind == KIND_RELEASE || kinds[index].kind == KIND_AGENT))
         drop_entry(&facts->tables[kinds[index].kind], entry);
     return result;
 }
@@ -369,6 +379,20 @@ const Reeve__Outcome *facts_outcome(const struct facts *facts,
                                     const char *instance, uint64_t *revision)
 {
     return (const Reeve__Outcome *)get(facts, KIND_OUTCOME, instance, revision);
+}
+
+const Reeve__ReleaseOrder *facts_release(const struct facts *facts,
+                                         const char *resource_id,
+                                         uint64_t *revision)
+{
+    return (const Reeve__ReleaseOrder *)get(facts, KIND_RELEASE, resource_id,
+                                            revision);
+}
+
+const Reeve__AgentNote *facts_agent(const struct facts *facts,
+                                    const char *agent_id, uint64_t *revision)
+{
+    return (const Reeve__AgentNote *)get(facts, KIND_AGENT, agent_id, revision);
 }
 
 bool facts_task(const struct facts *facts, const char *name,
@@ -449,6 +473,20 @@ void facts_each_outcome(const struct facts *facts,
     each(facts, KIND_OUTCOME, fn, self);
 }
 
+void facts_each_release(const struct facts *facts,
+                        void (*fn)(void *self, const struct fact *fact),
+                        void *self)
+{
+    each(facts, KIND_RELEASE, fn, self);
+}
+
+void facts_each_agent(const struct facts *facts,
+                      void (*fn)(void *self, const struct fact *fact),
+                      void *self)
+{
+    each(facts, KIND_AGENT, fn, self);
+}
+
 void facts_each_task(const struct facts *facts,
                      void (*fn)(void *self, const struct fact_task *task),
                      void *self)
@@ -488,6 +526,15 @@ void facts_watch_pods(struct facts *facts,
     facts->watch_self = self;
 }
 
+void facts_watch_releases(struct facts *facts,
+                          void (*fn)(void *self, const char *resource_id,
+                                     bool is_ordered),
+                          void *self)
+{
+    facts->watch_release = fn;
+    facts->watch_release_self = self;
+}
+
 char *facts_key(const struct facts *facts, const char *rest)
 {
     return xasprintf("%s%s", facts->prefix, rest);
@@ -521,6 +568,16 @@ char *facts_key_pod(const struct facts *facts, const char *instance)
 char *facts_key_outcome(const struct facts *facts, const char *instance)
 {
     return xasprintf("%soutcome/%s", facts->prefix, instance);
+}
+
+char *facts_key_release(const struct facts *facts, const char *resource_id)
+{
+    return xasprintf("%srelease/%s", facts->prefix, resource_id);
+}
+
+char *facts_key_agent(const struct facts *facts, const char *agent_id)
+{
+    return xasprintf("%sagent/%s", facts->prefix, agent_id);
 }
 
 char *facts_service_of_key(const char *key)

@@ -62,6 +62,11 @@ const Reeve__PodRecord *facts_pod(const struct facts *facts,
                                   const char *instance, uint64_t *revision);
 const Reeve__Outcome *facts_outcome(const struct facts *facts,
                                     const char *instance, uint64_t *revision);
+const Reeve__ReleaseOrder *facts_release(const struct facts *facts,
+                                         const char *resource_id,
+                                         uint64_t *revision);
+const Reeve__AgentNote *facts_agent(const struct facts *facts,
+                                    const char *agent_id, uint64_t *revision);
 /* false: no such task; info may be NULL when only a status is there. */
 bool facts_task(const struct facts *facts, const char *name,
                 struct fact_task *out);
@@ -82,6 +87,12 @@ void facts_each_pod(const struct facts *facts,
 void facts_each_outcome(const struct facts *facts,
                         void (*fn)(void *self, const struct fact *fact),
                         void *self);
+void facts_each_release(const struct facts *facts,
+                        void (*fn)(void *self, const struct fact *fact),
+                        void *self);
+void facts_each_agent(const struct facts *facts,
+                      void (*fn)(void *self, const struct fact *fact),
+                      void *self);
 void facts_each_task(const struct facts *facts,
                      void (*fn)(void *self, const struct fact_task *task),
                      void *self);
@@ -98,6 +109,12 @@ void facts_watch_pods(struct facts *facts,
                                  const Reeve__PodRecord *after),
                       void *self);
 
+/* The same for orders to release a resource: is it there now? */
+void facts_watch_releases(struct facts *facts,
+                          void (*fn)(void *self, const char *resource_id,
+                                     bool is_ordered),
+                          void *self);
+
 /* ---- keys; malloc'd ----------------------------------------------- */
 char *facts_key(const struct facts *facts, const char *rest);
 char *facts_key_task_info(const struct facts *facts, const char *name);
@@ -106,6 +123,8 @@ char *facts_key_demand(const struct facts *facts, const char *id);
 char *facts_key_kill(const struct facts *facts, const char *task_id);
 char *facts_key_pod(const struct facts *facts, const char *instance);
 char *facts_key_outcome(const struct facts *facts, const char *instance);
+char *facts_key_release(const struct facts *facts, const char *resource_id);
+char *facts_key_agent(const struct facts *facts, const char *agent_id);
 
 /* The <svc> of "service/<svc>/rest", malloc'd; NULL when the key is not of that
  * form. */

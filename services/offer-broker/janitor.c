@@ -12,30 +12,39 @@
 #include "lib/mesos/pb_mesos.h"
 
 #define SWEEP_AGAIN_MS 30000
+#define SEEK_MS        20000
+#define SEEK_FIRST_MS  60000
+#define SEEK_MOST_MS   900000
+#define MAX_ID         128
+#define FREE_MARK      "free__"
+#define DESTROY_MARK   "destroy__"
 
-/* A resource id that records name: how often as wanted, and as given up. Wanted
- * by anyone outweighs abandoned. */
+/* A resource id that records name: how often as wanted, and as given up by pods
+ * and by an operator's order.  Wanted by anyone outweighs given up. */
 struct known {
     char *resource_id;
-    char *pod; /* the first that named it */
+    char *pod; /* the first that named it; NULL: none did */
     size_t wanted, abandoned;
+    bool is_released;
     UT_hash_handle hh;
 };
 
 /* One that no record names. */
-struct quarantined {
+struct stray {
     char *resource_id;
     char *agent_id;
+    char *hostname;
     char *text;
+    Mesos__V1__Resource *resource;
     bool is_foreign; /* labelled by another framework */
+    int64_t since_wall_ms;
     UT_hash_handle hh;
 };
 
 /* An abandoned one that is being freed. */
 struct swept {
     char *resource_id;
-    char *pod;
-    char *operation_id; /* of the UNRESERVE */
+    char *problem; /* NULL: none */
     int64_t again_ms;
     UT_hash_handle hh;
 };
@@ -43,10 +52,13 @@ struct swept {
 struct janitor {
     char *framework_id;
     struct known *known;
-    struct quarantined *quarantine;
+    struct stray *strays;
     struct swept *swept;
-    size_t n_foreign;   /* of the quarantine */
+    size_t n_foreign;   /* of the strays */
+    size_t n_of_pods;   /* entries learnt of pods' records */
     size_t n_abandoned; /* entries learnt as given up, at most */
+    bool must_seek;     /* more was given up */
+    int64_t seek_until_ms, seek_again_ms, seek_pause_ms;
 };
 
 struct janitor *janitor_new(void)
@@ -72,37 +84,38 @@ static void forget_known(struct janitor *j)
     }
 }
 
-static void drop_quarantined(struct janitor *j, struct quarantined *q)
+static void drop_stray(struct janitor *j, struct stray *stray)
 {
-    HASH_DEL(j->quarantine, q);
-    j->n_foreign -= q->is_foreign;
-    free(q->resource_id);
-    free(q->agent_id);
-    free(q->text);
-    free(q);
+    HASH_DEL(j->strays, stray);
+    j->n_foreign -= stray->is_foreign;
+    resource_free(&stray->resource);
+    free(stray->resource_id);
+    free(stray->agent_id);
+    free(stray->hostname);
+    free(stray->text);
+    free(stray);
 }
 
 static void drop_swept(struct janitor *j, struct swept *swept)
 {
     HASH_DEL(j->swept, swept);
     free(swept->resource_id);
-    free(swept->pod);
-    free(swept->operation_id);
+    free(swept->problem);
     free(swept);
 }
 
 void janitor_destroy(struct janitor **janitor)
 {
     struct janitor *j = *janitor;
-    struct quarantined *q, *next_q;
+    struct stray *stray, *next_stray;
     struct swept *swept, *next_swept;
 
     if (!j)
         return;
     forget_known(j);
-    HASH_ITER(hh, j->quarantine, q, next_q)
+    HASH_ITER(hh, j->strays, stray, next_stray)
     {
-        drop_quarantined(j, q);
+        drop_stray(j, stray);
     }
     HASH_ITER(hh, j->swept, swept, next_swept)
     {
@@ -122,18 +135,36 @@ static struct known *find_known(const struct janitor *j, const char *id)
     return known;
 }
 
+static struct stray *find_stray(const struct janitor *j, const char *id)
+{
+    struct stray *stray = NULL;
+
+    HASH_FIND_STR(j->strays, id, stray);
+    return stray;
+}
+
 static struct known *know(struct janitor *j, const char *pod, const char *id)
 {
     struct known *known = find_known(j, id);
+    struct stray *stray = known ? NULL : find_stray(j, id);
 
-    if (known)
-        return known;
-    known = xcalloc(1, sizeof(*known));
-    known->resource_id = xstrdup(id);
-    known->pod = xstrdup(pod);
-    HASH_ADD_KEYPTR(hh, j->known, known->resource_id,
-                    strlen(known->resource_id), known);
+    if (!known) {
+        known = xcalloc(1, sizeof(*known));
+        known->resource_id = xstrdup(id);
+        HASH_ADD_KEYPTR(hh, j->known, known->resource_id,
+                        strlen(known->resource_id), known);
+    }
+    if (!known->pod && pod)
+        known->pod = xstrdup(pod);
+    if (stray)
+        drop_stray(j, stray);
     return known;
+}
+
+static void unknow(struct janitor *j, struct known *known)
+{
+    if (known->wanted + known->abandoned == 0 && !known->is_released)
+        drop_known(j, known);
 }
 
 static void learn_entry(struct janitor *j, const char *pod,
@@ -163,14 +194,21 @@ static void unlearn_entry(struct janitor *j,
         known->abandoned -= known->abandoned > 0;
     else
         known->wanted -= known->wanted > 0;
-    if (known->wanted + known->abandoned == 0)
-        drop_known(j, known);
+    unknow(j, known);
+}
+
+static size_t entries_of(const Reeve__PodRecord *pod)
+{
+    return pod ? pod->n_resources + pod->n_abandoned : 0;
 }
 
 void janitor_learn_pod(struct janitor *j, const char *instance,
                        const Reeve__PodRecord *before,
                        const Reeve__PodRecord *after)
 {
+    size_t given_up_before = before ? before->n_abandoned : 0;
+    size_t given_up = after ? after->n_abandoned : 0;
+
     for (size_t i = 0; after && i < after->n_resources; i++)
         learn_entry(j, instance, after->resources[i], false);
     for (size_t i = 0; after && i < after->n_abandoned; i++)
@@ -179,8 +217,26 @@ void janitor_learn_pod(struct janitor *j, const char *instance,
         unlearn_entry(j, before->resources[i], false);
     for (size_t i = 0; before && i < before->n_abandoned; i++)
         unlearn_entry(j, before->abandoned[i], true);
-    j->n_abandoned += after ? after->n_abandoned : 0;
-    j->n_abandoned -= MIN(j->n_abandoned, before ? before->n_abandoned : 0);
+    j->n_of_pods += entries_of(after);
+    j->n_of_pods -= MIN(j->n_of_pods, entries_of(before));
+    j->n_abandoned += given_up;
+    j->n_abandoned -= MIN(j->n_abandoned, given_up_before);
+    j->must_seek |= given_up > given_up_before;
+}
+
+void janitor_learn_release(struct janitor *j, const char *resource_id,
+                           bool is_ordered)
+{
+    struct known *known =
+        is_ordered ? know(j, NULL, resource_id) : find_known(j, resource_id);
+
+    if (!known || known->is_released == is_ordered)
+        return;
+    known->is_released = is_ordered;
+    j->n_abandoned += is_ordered;
+    j->n_abandoned -= !is_ordered && j->n_abandoned > 0;
+    j->must_seek |= is_ordered;
+    unknow(j, known);
 }
 
 static void learn_pod(void *self, const struct fact *fact)
@@ -189,14 +245,20 @@ static void learn_pod(void *self, const struct fact *fact)
                       (const Reeve__PodRecord *)fact->message);
 }
 
+static void learn_release(void *self, const struct fact *fact)
+{
+    janitor_learn_release(self, fact->id, true);
+}
+
 void janitor_learn(struct janitor *j, const struct facts *facts,
                    const char *framework_id)
 {
     forget_known(j);
-    j->n_abandoned = 0;
+    j->n_abandoned = j->n_of_pods = 0;
     free(j->framework_id);
     j->framework_id = xstrdup(framework_id);
     facts_each_pod(facts, learn_pod, j);
+    facts_each_release(facts, learn_release, j);
 }
 
 enum janitor_class janitor_classify(const struct janitor *j,
@@ -207,13 +269,13 @@ enum janitor_class janitor_classify(const struct janitor *j,
                          ? resource_label(resource, "resource_id")
                          : NULL;
     const char *framework;
-    struct known *known = NULL;
+    const struct known *known;
 
     if (pod)
         *pod = NULL;
     if (!id || !*id)
         return JANITOR_FREE;
-    HASH_FIND_STR(j->known, id, known);
+    known = find_known(j, id);
     if (known && pod)
         *pod = known->pod;
     if (known)
@@ -225,178 +287,343 @@ enum janitor_class janitor_classify(const struct janitor *j,
 }
 
 /* ---- quarantine --------------------------------------------------- */
-static void note(struct janitor *j, const char *agent_id,
+static void show(struct stray *stray, const struct janitor_place *place,
+                 const Mesos__V1__Resource *resource)
+{
+    resource_free(&stray->resource);
+    free(stray->agent_id);
+    free(stray->hostname);
+    free(stray->text);
+    stray->resource = resource_dup(resource);
+    stray->agent_id = xstrdup(str_or_empty(place->agent_id));
+    stray->hostname = xstrdup(str_or_empty(place->hostname));
+    stray->text = resource_text(resource);
+}
+
+static void note(struct janitor *j, const struct janitor_place *place,
                  const Mesos__V1__Resource *resource, bool is_foreign)
 {
     const char *id = resource_label(resource, "resource_id");
-    struct quarantined *q = NULL;
+    struct stray *stray = find_stray(j, id);
 
-    HASH_FIND_STR(j->quarantine, id, q);
-    if (!q) {
-        q = xcalloc(1, sizeof(*q));
-        q->resource_id = xstrdup(id);
-        q->agent_id = xstrdup(agent_id);
-        q->text = resource_text(resource);
-        q->is_foreign = is_foreign;
+    if (!stray) {
+        stray = xcalloc(1, sizeof(*stray));
+        stray->resource_id = xstrdup(id);
+        stray->is_foreign = is_foreign;
+        stray->since_wall_ms = place->now_wall_ms;
         j->n_foreign += is_foreign;
-        HASH_ADD_KEYPTR(hh, j->quarantine, q->resource_id,
-                        strlen(q->resource_id), q);
+        HASH_ADD_KEYPTR(hh, j->strays, stray->resource_id,
+                        strlen(stray->resource_id), stray);
+    } else if (resource_equal(stray->resource, resource) &&
+               str_eq(stray->agent_id, place->agent_id)) {
+        return;
     }
+    show(stray, place, resource);
 }
 
-void janitor_inspect(struct janitor *j, const char *agent_id,
+void janitor_inspect(struct janitor *j, const struct janitor_place *place,
                      const struct resources *resources)
 {
-    struct quarantined *q, *next;
-    struct known *known;
-
     for (size_t i = 0; i < resources_count(resources); i++) {
         const Mesos__V1__Resource *r = resources_at(resources, i);
-
         enum janitor_class class = janitor_classify(j, r, NULL);
 
         if (class == JANITOR_UNKNOWN || class == JANITOR_FOREIGN)
-            note(j, agent_id, r, class == JANITOR_FOREIGN);
-    }
-    HASH_ITER(hh, j->quarantine, q, next)
-    {
-        known = NULL;
-        HASH_FIND_STR(j->known, q->resource_id, known);
-        if (known)
-            drop_quarantined(j, q);
+            note(j, place, r, class == JANITOR_FOREIGN);
     }
 }
 
-bool janitor_has_abandoned(const struct janitor *j)
+static struct quarantined item_of(const struct stray *stray)
 {
-    return j->n_abandoned > 0;
+    return (struct quarantined){
+        .resource_id = stray->resource_id,
+        .agent_id = stray->agent_id,
+        .hostname = stray->hostname,
+        .text = stray->text,
+        .resource = stray->resource,
+        .is_foreign = stray->is_foreign,
+        .since_wall_ms = stray->since_wall_ms,
+    };
+}
+
+bool janitor_find(const struct janitor *j, const char *resource_id,
+                  struct quarantined *out)
+{
+    const struct stray *stray = find_stray(j, resource_id);
+
+    if (stray)
+        *out = item_of(stray);
+    return stray != NULL;
+}
+
+void janitor_each_quarantined(const struct janitor *j,
+                              void (*fn)(void *self,
+                                         const struct quarantined *item),
+                              void *self)
+{
+    struct stray *stray, *next;
+
+    HASH_ITER(hh, j->strays, stray, next)
+    {
+        struct quarantined item = item_of(stray);
+
+        fn(self, &item);
+    }
+}
+
+size_t janitor_verify(struct janitor *j, const char *agent_id,
+                      bool (*exists)(const void *self, const char *resource_id),
+                      const void *self)
+{
+    struct stray *stray, *next;
+    size_t dropped = 0;
+
+    HASH_ITER(hh, j->strays, stray, next)
+    {
+        if (!str_eq(stray->agent_id, agent_id) ||
+            exists(self, stray->resource_id))
+            continue;
+        drop_stray(j, stray);
+        dropped++;
+    }
+    return dropped;
 }
 
 size_t janitor_quarantined(const struct janitor *j)
 {
-    return HASH_COUNT(j->quarantine) - j->n_foreign;
+    return HASH_COUNT(j->strays) - j->n_foreign;
 }
 
 size_t janitor_strange(const struct janitor *j)
 {
-    return HASH_COUNT(j->known) == 0 ? HASH_COUNT(j->quarantine) : 0;
+    return j->n_of_pods == 0 ? HASH_COUNT(j->strays) : 0;
 }
 
 char *janitor_report(const struct janitor *j, size_t max)
 {
     struct buf out = {0};
-    struct quarantined *q, *next;
+    struct stray *stray, *next;
     size_t n = 0;
 
-    HASH_ITER(hh, j->quarantine, q, next)
+    HASH_ITER(hh, j->strays, stray, next)
     {
         if (n++ < max)
-            buf_addf(&out, "%s on agent %s\n", q->text, q->agent_id);
+            buf_addf(&out, "%s on agent %s\n", stray->text, stray->agent_id);
     }
     return buf_take(&out, NULL);
 }
 
+/* ---- when to look for offers -------------------------------------- */
+bool janitor_has_abandoned(const struct janitor *j)
+{
+    return j->n_abandoned > 0;
+}
+
+static bool is_known(const struct janitor *j, const char *resource_id,
+                     bool is_abandoned, const char **pod)
+{
+    const struct known *known = find_known(j, resource_id);
+    bool is_so = known && (known->wanted == 0) == is_abandoned;
+
+    *pod = is_so ? known->pod : NULL;
+    return is_so;
+}
+
+bool janitor_is_abandoned(const struct janitor *j, const char *resource_id,
+                          const char **pod)
+{
+    return is_known(j, resource_id, true, pod);
+}
+
+bool janitor_is_wanted(const struct janitor *j, const char *resource_id,
+                       const char **pod)
+{
+    return is_known(j, resource_id, false, pod);
+}
+
+bool janitor_seeks(struct janitor *j, int64_t now_ms, bool *is_new)
+{
+    bool is_due = j->seek_again_ms && now_ms >= j->seek_again_ms;
+
+    *is_new = false;
+    if (j->n_abandoned == 0) {
+        j->must_seek = false;
+        j->seek_until_ms = j->seek_again_ms = 0;
+        return false;
+    }
+    if (j->must_seek || is_due) {
+        j->seek_pause_ms = j->must_seek
+                               ? SEEK_FIRST_MS
+                               : MIN(j->seek_pause_ms * 2, SEEK_MOST_MS);
+        j->must_seek = false;
+        j->seek_until_ms = now_ms + SEEK_MS;
+        j->seek_again_ms = now_ms + j->seek_pause_ms;
+        *is_new = true;
+    }
+    return now_ms < j->seek_until_ms;
+}
+
 /* ---- sweeping ----------------------------------------------------- */
+bool janitor_id_is_plain(const char *id)
+{
+    size_t len = strlen(str_or_empty(id));
+
+    return len > 0 && len <= MAX_ID &&
+           strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                      "0123456789-_.") == len;
+}
+
+static Mesos__V1__OperationID *
+operation_id(const char *mark, const char *resource_id, struct id_source *ids)
+{
+    char uuid[UUID_TEXT_SIZE];
+    AUTO_FREE char *id = NULL;
+
+    ids->next(ids, uuid);
+    id = xasprintf("%s%s__%s", mark, resource_id, uuid);
+    return pb_operation_id(id);
+}
+
+char *janitor_resource_of(const char *id, bool *is_last)
+{
+    const char *rest = NULL, *end = NULL;
+
+    *is_last = str_starts(str_or_empty(id), FREE_MARK);
+    if (*is_last)
+        rest = id + strlen(FREE_MARK);
+    else if (str_starts(str_or_empty(id), DESTROY_MARK))
+        rest = id + strlen(DESTROY_MARK);
+    for (const char *at = rest ? strstr(rest, "__") : NULL; at;
+         at = strstr(at + 1, "__"))
+        end = at;
+    return end && end > rest ? xstrndup(rest, (size_t)(end - rest)) : NULL;
+}
+
+static void add_op(struct janitor_sweep *sweep, Mesos__V1__Offer__Operation *op)
+{
+    sweep->ops = xrealloc(sweep->ops, (sweep->n_ops + 1) * sizeof(*sweep->ops));
+    sweep->ops[sweep->n_ops++] = op;
+}
+
 static void add_destroy(struct janitor_sweep *sweep,
                         const Mesos__V1__Resource *volume,
                         struct id_source *ids)
 {
-    char id[UUID_TEXT_SIZE];
+    Mesos__V1__Offer__Operation *op;
 
-    if (!sweep->destroy) {
-        ids->next(ids, id);
-        sweep->destroy = PB_NEW(mesos__v1__offer__operation);
-        PB_SET(sweep->destroy, type,
-               MESOS__V1__OFFER__OPERATION__TYPE__DESTROY);
-        sweep->destroy->id = pb_operation_id(id);
-        sweep->destroy->destroy = PB_NEW(mesos__v1__offer__operation__destroy);
-    }
-    PB_ADD(sweep->destroy->destroy, volumes, resource_dup(volume));
+    op = PB_NEW(mesos__v1__offer__operation);
+    PB_SET(op, type, MESOS__V1__OFFER__OPERATION__TYPE__DESTROY);
+    op->id =
+        operation_id(DESTROY_MARK, resource_label(volume, "resource_id"), ids);
+    op->destroy = PB_NEW(mesos__v1__offer__operation__destroy);
+    PB_ADD(op->destroy, volumes, resource_dup(volume));
+    add_op(sweep, op);
 }
 
 static void add_unreserve(struct janitor_sweep *sweep,
                           const Mesos__V1__Resource *resource,
                           struct id_source *ids)
 {
-    char id[UUID_TEXT_SIZE];
     Mesos__V1__Resource *bare = resource_dup(resource);
+    Mesos__V1__Offer__Operation *op;
 
-    if (!sweep->unreserve) {
-        ids->next(ids, id);
-        sweep->unreserve = PB_NEW(mesos__v1__offer__operation);
-        PB_SET(sweep->unreserve, type,
-               MESOS__V1__OFFER__OPERATION__TYPE__UNRESERVE);
-        sweep->unreserve->id = pb_operation_id(id);
-        sweep->unreserve->unreserve =
-            PB_NEW(mesos__v1__offer__operation__unreserve);
-    }
     if (resource_is_volume(bare))
         resource_strip_volume(bare);
-    PB_ADD(sweep->unreserve->unreserve, resources, bare);
+    op = PB_NEW(mesos__v1__offer__operation);
+    PB_SET(op, type, MESOS__V1__OFFER__OPERATION__TYPE__UNRESERVE);
+    op->id =
+        operation_id(FREE_MARK, resource_label(resource, "resource_id"), ids);
+    op->unreserve = PB_NEW(mesos__v1__offer__operation__unreserve);
+    PB_ADD(op->unreserve, resources, bare);
+    add_op(sweep, op);
 }
 
-static bool is_due(struct janitor *j, const char *resource_id, int64_t now_ms)
+static struct swept *find_swept(const struct janitor *j, const char *id)
 {
     struct swept *swept = NULL;
 
-    HASH_FIND_STR(j->swept, resource_id, swept);
+    HASH_FIND_STR(j->swept, id, swept);
+    return swept;
+}
+
+static bool is_due(const struct janitor *j, const char *resource_id,
+                   int64_t now_ms)
+{
+    const struct swept *swept = find_swept(j, resource_id);
+
     return !swept || swept->again_ms <= now_ms;
 }
 
-static void remember(struct janitor *j, const Mesos__V1__Resource *resource,
-                     const char *operation_id, int64_t now_ms)
+static void remember(struct janitor *j, const char *resource_id, int64_t now_ms)
 {
-    const char *resource_id = resource_label(resource, "resource_id");
-    const char *pod = NULL;
-    struct swept *swept = NULL;
+    struct swept *swept = find_swept(j, resource_id);
 
-    janitor_classify(j, resource, &pod);
-    HASH_FIND_STR(j->swept, resource_id, swept);
-    if (swept)
-        drop_swept(j, swept);
-    swept = xcalloc(1, sizeof(*swept));
-    swept->resource_id = xstrdup(resource_id);
-    swept->pod = xstrdup(pod);
-    swept->operation_id = xstrdup(operation_id);
+    if (!swept) {
+        swept = xcalloc(1, sizeof(*swept));
+        swept->resource_id = xstrdup(resource_id);
+        HASH_ADD_KEYPTR(hh, j->swept, swept->resource_id,
+                        strlen(swept->resource_id), swept);
+    }
     swept->again_ms = now_ms + SWEEP_AGAIN_MS;
-    HASH_ADD_KEYPTR(hh, j->swept, swept->resource_id,
-                    strlen(swept->resource_id), swept);
+}
+
+/* What no record names any more is free, or another's business. */
+static void forget_swept(struct janitor *j)
+{
+    struct swept *swept, *next;
+
+    HASH_ITER(hh, j->swept, swept, next)
+    {
+        if (!find_known(j, swept->resource_id))
+            drop_swept(j, swept);
+    }
 }
 
 struct janitor_sweep janitor_sweep(struct janitor *j, struct resources *pool,
                                    int64_t now_ms, struct id_source *ids)
 {
-    struct janitor_sweep sweep = {NULL, NULL};
-    struct resources *all = resources_dup(pool);
+    struct janitor_sweep sweep = {NULL, 0};
+    struct resources *all;
 
+    if (j->n_abandoned == 0)
+        return sweep;
+    forget_swept(j);
+    all = resources_dup(pool);
     for (size_t i = 0; i < resources_count(all); i++) {
         const Mesos__V1__Resource *r = resources_at(all, i);
+        const char *id = resource_label(r, "resource_id");
 
         if (janitor_classify(j, r, NULL) != JANITOR_ABANDONED ||
-            !is_due(j, resource_label(r, "resource_id"), now_ms))
+            !janitor_id_is_plain(id) || !is_due(j, id, now_ms))
             continue;
         if (resource_is_volume(r))
             add_destroy(&sweep, r, ids);
         add_unreserve(&sweep, r, ids);
-        remember(j, r, sweep.unreserve->id->value, now_ms);
+        remember(j, id, now_ms);
         resources_subtract(pool, r, NULL);
     }
     resources_destroy(&all);
     return sweep;
 }
 
-void janitor_finished(struct janitor *j, const char *operation_id,
-                      void (*freed)(void *self, const char *pod,
-                                    const char *resource_id),
-                      void *self)
+void janitor_failed(struct janitor *j, const char *resource_id, const char *why)
 {
-    struct swept *swept, *next;
+    struct swept *swept;
 
-    HASH_ITER(hh, j->swept, swept, next)
-    {
-        if (!str_eq(swept->operation_id, operation_id))
-            continue;
-        freed(self, str_or_empty(swept->pod), swept->resource_id);
-        drop_swept(j, swept);
+    if (!find_known(j, resource_id))
+        return;
+    swept = find_swept(j, resource_id);
+    if (!swept) { /* asked for by a former process */
+        remember(j, resource_id, 0);
+        swept = find_swept(j, resource_id);
     }
+    free(swept->problem);
+    swept->problem = xstrdup(why);
+}
+
+const char *janitor_problem(const struct janitor *j, const char *resource_id)
+{
+    const struct swept *swept = find_swept(j, resource_id);
+
+    return swept ? swept->problem : NULL;
 }

@@ -355,14 +355,13 @@ static void sweep(struct pass *p, size_t at)
     struct launch *launch;
     Mesos__V1__Scheduler__Call__Accept *accept;
 
-    if (!found.destroy && !found.unreserve)
+    if (found.n_ops == 0)
         return;
     launch = launch_for(p, at);
     accept = launch->accept->accept;
-    if (found.destroy)
-        PB_ADD(accept, operations, found.destroy);
-    if (found.unreserve)
-        PB_ADD(accept, operations, found.unreserve);
+    for (size_t i = 0; i < found.n_ops; i++)
+        PB_ADD(accept, operations, found.ops[i]);
+    free(found.ops);
     log_info("sweeping", "service=%s agent=%s host=%s", s->key, pool->agent_id,
              pool->hostname);
 }

@@ -26,6 +26,7 @@ struct attempt {
     const char **sets;
     bool is_fresh; /* nothing of the pod exists for sure */
     struct buf reasons;
+    struct buf label; /* "hello-0:[server]"; empty until it is asked for */
     char first_reason[300];
     size_t tried;
 };
@@ -38,7 +39,7 @@ static bool goes_down_soon(const struct pass *p, const Mesos__V1__Offer *offer)
 }
 
 static bool admits(const struct attempt *a, const struct agent_pool *pool,
-                   struct buf *why)
+                   enum offer_stage *stage, struct buf *why)
 {
     struct place_in in = {.rules = a->rules,
                           .offer = pool->offer,
@@ -50,10 +51,12 @@ static bool admits(const struct attempt *a, const struct agent_pool *pool,
     in.placed = places_all(a->pass->places, &in.n_placed);
     if (!a->is_fresh)
         return true; /* its volumes are where they are */
+    *stage = OFFER_STAGE_MAINTENANCE;
     if (goes_down_soon(a->pass, pool->offer)) {
         buf_add_str(why, "the agent is about to go down for maintenance");
         return false;
     }
+    *stage = OFFER_STAGE_PLACEMENT;
     return place_admits(&in, why);
 }
 
@@ -90,22 +93,55 @@ static void add_reason(struct attempt *a, const struct agent_pool *pool,
         buf_addf(&a->reasons, "%s: %s\n", pool->hostname, why);
 }
 
+static const char *label_of(struct attempt *a)
+{
+    const Reeve__Demand *demand = a->view->demand;
+
+    if (a->label.len > 0)
+        return buf_text(&a->label);
+    buf_addf(&a->label, "%s:[", a->view->instance);
+    for (size_t i = 0; i < demand->n_tasks; i++)
+        buf_addf(&a->label, "%s%s", i ? ", " : "", demand->tasks[i]);
+    buf_add_char(&a->label, ']');
+    return buf_text(&a->label);
+}
+
+static void log_try(struct attempt *a, const struct agent_pool *pool,
+                    enum offer_stage failed, const char *why)
+{
+    const struct offer_entry entry = {
+        .wall_ms = a->pass->now_wall_ms,
+        .pod = label_of(a),
+        .agent_id = pool->agent_id,
+        .hostname = pool->hostname,
+        .offer_id = pool->n_offer_ids ? pool->offer_ids[0] : NULL,
+        .passed = why == NULL,
+        .failed = failed,
+        .why = why,
+    };
+
+    offer_log_note(a->pass->session->offer_log, &entry);
+}
+
 static struct match *try_pool(struct attempt *a, size_t at)
 {
     struct agent_pool *pool = &a->pass->pools[at];
     const struct eval_in in = eval_in_of(a);
     AUTO_BUF struct buf why = {0};
+    enum offer_stage stage = OFFER_STAGE_RESOURCES;
     struct match *match;
 
     if (a->view->sibling && !str_eq(a->view->sibling->agent_id, pool->agent_id))
         return NULL;
     if (a->pass->batches[at].n_tasks + a->view->demand->n_tasks > MAX_TASKS)
         return NULL;
-    if (!admits(a, pool, &why)) {
+    if (!admits(a, pool, &stage, &why)) {
+        log_try(a, pool, stage, buf_text(&why));
         add_reason(a, pool, buf_text(&why));
         return NULL;
     }
     match = evaluate(&in, &pool->resources, &why);
+    log_try(a, pool, OFFER_STAGE_RESOURCES, match ? NULL : buf_text(&why));
     if (!match)
         add_reason(a, pool, buf_text(&why));
     return match;
@@ -394,5 +430,6 @@ bool matching_place(struct pass *p, struct demand_view *view)
     placement_free(&a.rules);
     free(a.sets);
     buf_free(&a.reasons);
+    buf_free(&a.label);
     return is_placed;
 }

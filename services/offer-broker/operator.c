@@ -29,8 +29,8 @@ struct order {
 };
 
 /* ---- checks ------------------------------------------------------- */
-static struct session *find_session(struct broker *b, const char *service,
-                                    struct err *err)
+struct session *operator_session(struct broker *b, const char *service,
+                                 struct err *err)
 {
     struct session *session = NULL;
 
@@ -169,7 +169,7 @@ int operator_new_framework(void *self, struct bus_call *call, struct err *err)
     struct session *s;
     uint64_t revision;
 
-    s = request ? find_session(self, request->service, err) : NULL;
+    s = request ? operator_session(self, request->service, err) : NULL;
     framework = s ? confirmed(s, request->confirm, &revision, err) : NULL;
     if (!framework || check_given_up(s, framework, request->force, err) < 0)
         return -1;
@@ -187,7 +187,7 @@ int operator_ignore_foreign(void *self, struct bus_call *call, struct err *err)
     struct session *s;
     uint64_t revision;
 
-    s = request ? find_session(self, request->service, err) : NULL;
+    s = request ? operator_session(self, request->service, err) : NULL;
     framework = s ? confirmed(s, request->confirm, &revision, err) : NULL;
     if (!framework)
         return -1;

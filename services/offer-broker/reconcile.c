@@ -162,6 +162,20 @@ size_t reconcile_open(const struct reconcile *r)
     return r->open;
 }
 
+void reconcile_each_open(const struct reconcile *r,
+                         void (*fn)(void *self, const char *task_id,
+                                    const char *agent_id),
+                         void *self)
+{
+    struct asked *asked, *next;
+
+    HASH_ITER(hh, r->tasks, asked, next)
+    {
+        if (asked->is_waiting)
+            fn(self, asked->task_id, asked->agent_id);
+    }
+}
+
 bool reconcile_is_complete(const struct reconcile *r)
 {
     return r->is_on && r->open == 0;

@@ -49,6 +49,11 @@ struct reconcile_due reconcile_due(struct reconcile *reconcile, int64_t now_ms,
                                    void *self);
 /* Tasks not yet answered in this round. */
 size_t reconcile_open(const struct reconcile *reconcile);
+/* Those not yet answered, of the round or asked for singly. */
+void reconcile_each_open(const struct reconcile *reconcile,
+                         void (*fn)(void *self, const char *task_id,
+                                    const char *agent_id),
+                         void *self);
 /* Is the explicit part of the round over? */
 bool reconcile_is_complete(const struct reconcile *reconcile);
 

@@ -48,6 +48,13 @@ static void on_pod(void *self, const char *instance,
     janitor_learn_pod(s->janitor, instance, before, after);
 }
 
+static void on_release(void *self, const char *resource_id, bool is_ordered)
+{
+    struct session *s = self;
+
+    janitor_learn_release(s->janitor, resource_id, is_ordered);
+}
+
 /* ---- life --------------------------------------------------------- */
 struct session *session_new(struct broker *broker, const char *key)
 {
@@ -62,6 +69,7 @@ struct session *session_new(struct broker *broker, const char *key)
     if (broker->leader)
         master_list_follow(s->masters, broker->leader);
     s->offers = offer_book_new(MAX_OFFERS);
+    s->offer_log = offer_log_new();
     s->reconcile = reconcile_new();
     s->kills = kill_book_new();
     s->janitor = janitor_new();
@@ -70,6 +78,7 @@ struct session *session_new(struct broker *broker, const char *key)
     s->launches = launches_new(s);
     s->outcomes = outcomes_new(s);
     facts_watch_pods(s->facts, on_pod, s);
+    facts_watch_releases(s->facts, on_release, s);
     return s;
 }
 
@@ -114,6 +123,7 @@ void session_destroy(struct session **session)
     kill_book_destroy(&s->kills);
     reconcile_destroy(&s->reconcile);
     offer_book_destroy(&s->offers);
+    offer_log_destroy(&s->offer_log);
     master_list_destroy(&s->masters);
     facts_destroy(&s->facts);
     buf_free(&s->info);
@@ -661,6 +671,17 @@ static void direct_flow(struct session *s, bool has_work)
     }
 }
 
+/* What was given up is freed only where it is offered. */
+static bool seeks_abandoned(struct session *s)
+{
+    bool is_new;
+    bool seeks = janitor_seeks(s->janitor, clock_mono_ms(), &is_new);
+
+    if (is_new)
+        flow_new_work(&s->flow);
+    return seeks;
+}
+
 /* Kills, questions, launches, and what nobody needs declined. */
 static void pass(struct session *s)
 {
@@ -676,6 +697,7 @@ static void pass(struct session *s)
     for (size_t i = 0; i < count; i++)
         has_work |= demand_needs_offers(&views[i], now_wall_ms, 5000);
     has_work |= launches_pending(s->launches) > 0;
+    has_work |= seeks_abandoned(s);
     launches_decline(s->launches, has_work);
     outcomes_flush(s->outcomes, views, count);
     free(views);

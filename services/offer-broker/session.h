@@ -23,6 +23,7 @@
 #include "services/offer-broker/kill_book.h"
 #include "services/offer-broker/master_list.h"
 #include "services/offer-broker/offer_book.h"
+#include "services/offer-broker/offer_log.h"
 #include "services/offer-broker/reconcile.h"
 #include "services/offer-broker/session_state.h"
 
@@ -56,7 +57,7 @@ struct session {
     char *master_id;
     char *master_text;  /* host:port we are subscribed to */
     char *local_region; /* the master's; NULL: it told none */
-    struct buf info;   /* FrameworkInfo as sent */
+    struct buf info;    /* FrameworkInfo as sent */
     unsigned failures;
     uint64_t backoff_id; /* timer */
     int64_t last_event_ms;
@@ -66,6 +67,7 @@ struct session {
 
     /* What Mesos told and what we owe it. */
     struct offer_book *offers;
+    struct offer_log *offer_log;
     struct flow flow;
     struct reconcile *reconcile;
     struct kill_book *kills;
@@ -138,6 +140,18 @@ void statuses_flush(struct statuses *statuses);
 size_t statuses_waiting(const struct statuses *statuses);
 /* Tasks that run under our framework and that no record names. */
 size_t statuses_unknown(const struct statuses *statuses, struct buf *names);
+struct unknown_task {
+    const char *task_id, *agent_id; /* agent_id: NULL when it was not told */
+    int state;
+    int64_t since_wall_ms;
+};
+void statuses_each_unknown(const struct statuses *statuses,
+                           void (*fn)(void *self,
+                                      const struct unknown_task *task),
+                           void *self);
+/* false: no such task. */
+bool statuses_find_unknown(const struct statuses *statuses, const char *task_id,
+                           struct unknown_task *out);
 
 /* ---- launch.c ----------------------------------------------------- */
 struct launches *launches_new(struct session *session);
@@ -162,6 +176,11 @@ bool outcomes_keep(struct outcomes *outcomes, const struct demand_view *view);
 /* Writes what changed and removes what is out of date. */
 void outcomes_flush(struct outcomes *outcomes, const struct demand_view *views,
                     size_t count);
+
+/* ---- operator.c ---------------------------------------------------- */
+/* The session that an operator's word is for, where it may be taken now. */
+struct session *operator_session(struct broker *broker, const char *service,
+                                 struct err *err);
 
 /* ---- orders.c ----------------------------------------------------- */
 /* Kills what stored orders name; asks the master about tasks. */

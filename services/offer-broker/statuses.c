@@ -41,7 +41,9 @@ struct draft {
 
 struct unknown {
     char *task_id;
+    char *agent_id;
     int state;
+    int64_t since_wall_ms;
     UT_hash_handle hh;
 };
 
@@ -102,6 +104,7 @@ static void drop_unknown(struct statuses *st, struct unknown *unknown)
 {
     HASH_DEL(st->unknown, unknown);
     free(unknown->task_id);
+    free(unknown->agent_id);
     free(unknown);
 }
 
@@ -140,6 +143,38 @@ size_t statuses_unknown(const struct statuses *st, struct buf *names)
                  task_state_name(unknown->state));
     }
     return HASH_COUNT(st->unknown);
+}
+
+static struct unknown_task task_of(const struct unknown *unknown)
+{
+    return (struct unknown_task){unknown->task_id, unknown->agent_id,
+                                 unknown->state, unknown->since_wall_ms};
+}
+
+void statuses_each_unknown(const struct statuses *st,
+                           void (*fn)(void *self,
+                                      const struct unknown_task *task),
+                           void *self)
+{
+    struct unknown *unknown, *next;
+
+    HASH_ITER(hh, st->unknown, unknown, next)
+    {
+        struct unknown_task task = task_of(unknown);
+
+        fn(self, &task);
+    }
+}
+
+bool statuses_find_unknown(const struct statuses *st, const char *task_id,
+                           struct unknown_task *out)
+{
+    struct unknown *unknown = NULL;
+
+    HASH_FIND_STR(st->unknown, task_id, unknown);
+    if (unknown)
+        *out = task_of(unknown);
+    return unknown != NULL;
 }
 
 /* ---- drafts ------------------------------------------------------- */
@@ -251,10 +286,13 @@ static void note_unknown(struct statuses *st,
                 status->agent_id ? status->agent_id->value : "-");
         unknown = xcalloc(1, sizeof(*unknown));
         unknown->task_id = xstrdup(id);
+        unknown->since_wall_ms = clock_wall_ms();
         HASH_ADD_KEYPTR(hh, st->unknown, unknown->task_id,
                         strlen(unknown->task_id), unknown);
     }
     unknown->state = status->state;
+    if (status->agent_id)
+        pb_str(&unknown->agent_id, status->agent_id->value);
 }
 
 /* Its order is fulfilled. */
@@ -332,15 +370,10 @@ static void judge_task(struct statuses *st, const Mesos__V1__TaskStatus *status)
 }
 
 /* ---- one operation update ----------------------------------------- */
-struct freeing {
-    struct statuses *st;
-};
-
-static void on_freed(void *self, const char *pod_instance,
-                     const char *resource_id)
+static void remove_abandoned(struct statuses *st, const char *pod_instance,
+                             const char *resource_id)
 {
-    struct freeing *freeing = self;
-    Reeve__PodRecord *pod = pod_to_change(freeing->st, pod_instance);
+    Reeve__PodRecord *pod = pod_to_change(st, pod_instance);
     size_t kept = 0;
 
     for (size_t i = 0; pod && i < pod->n_abandoned; i++) {
@@ -353,6 +386,25 @@ static void on_freed(void *self, const char *pod_instance,
     }
     if (pod)
         pod->n_abandoned = kept;
+}
+
+/* What a record gave up is free now: the record is fulfilled. */
+static void note_freed(struct statuses *st, const char *resource_id)
+{
+    struct session *s = st->session;
+    AUTO_FREE char *key = NULL;
+    const char *pod;
+
+    if (!janitor_is_abandoned(s->janitor, resource_id, &pod))
+        return;
+    log_info("freed", "service=%s resource=%s pod=%s", s->key, resource_id,
+             pod ? pod : "-");
+    if (pod) {
+        remove_abandoned(st, pod, resource_id);
+        return;
+    }
+    key = facts_key_release(s->facts, resource_id);
+    writes_delete(st->writes, key);
 }
 
 static bool names_operation(const Reeve__PodRecord *pod, const char *operation)
@@ -368,10 +420,12 @@ static void operation_finished(struct statuses *st, const char *operation)
 {
     AUTO_FREE char *instance = evaluate_instance_of(operation);
     const Reeve__PodRecord *now = instance ? pod_now(st, instance) : NULL;
-    struct freeing freeing = {st};
+    bool is_last;
+    AUTO_FREE char *resource_id = janitor_resource_of(operation, &is_last);
     Reeve__PodRecord *pod;
 
-    janitor_finished(st->session->janitor, operation, on_freed, &freeing);
+    if (resource_id && is_last)
+        note_freed(st, resource_id);
     if (!now || !names_operation(now, operation))
         return;
     pod = pod_to_change(st, instance);
@@ -384,6 +438,8 @@ static void judge_operation(struct statuses *st,
                             const Mesos__V1__OperationStatus *status)
 {
     const char *id = status->operation_id ? status->operation_id->value : NULL;
+    AUTO_FREE char *resource_id = NULL;
+    bool is_last;
 
     if (!id)
         return;
@@ -396,6 +452,12 @@ static void judge_operation(struct statuses *st,
             "service=%s operation=%s state=%s message=%s", st->session->key, id,
             operation_state_name(status->state),
             log_q(str_or_empty(status->message)));
+    resource_id = janitor_resource_of(id, &is_last);
+    if (resource_id)
+        janitor_failed(st->session->janitor, resource_id,
+                       *str_or_empty(status->message)
+                           ? status->message
+                           : operation_state_name(status->state));
 }
 
 static void acknowledge_operation(struct session *s,

@@ -189,6 +189,8 @@ static void drop_done_kills(struct launcher *l)
     const struct facts *facts = l->source.facts;
     for (const struct fact_kill *k = facts->kills;
          k && !changes_is_full(l->changes); k = k->hh.next) {
+        if (k->order->until_dead)
+            continue; /* the broker removes it */
         const char *name = str_or_empty(k->order->task_name);
         const struct fact_task *task = facts_task(facts, name);
         if (task && task->info && str_eq(task->info->task_id, k->task_id) &&

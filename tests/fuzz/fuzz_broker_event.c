@@ -81,9 +81,12 @@ static void on_offers(Mesos__V1__Scheduler__Event *event)
     for (size_t i = 0; i < count; i++) {
         struct janitor_sweep sweep;
 
-        janitor_inspect(janitor, pools[i].agent_id, pools[i].resources);
+        const struct janitor_place place = {pools[i].agent_id,
+                                            pools[i].hostname, 1};
+
+        janitor_inspect(janitor, &place, pools[i].resources);
         sweep = janitor_sweep(janitor, pools[i].resources, 0, &ids);
-        ASSERT(!sweep.destroy && !sweep.unreserve); /* no record, no harm */
+        ASSERT(sweep.n_ops == 0); /* no record, no harm */
         match_pool(&pools[i].resources, NULL);
     }
     agent_pools_free(pools, count);

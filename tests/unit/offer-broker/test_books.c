@@ -355,14 +355,17 @@ Test(facts, tasks_are_found_by_their_pod)
     facts_destroy(&facts);
 }
 
-static unsigned freed_count;
-
-static void on_freed(void *self, const char *pod, const char *id)
+static struct janitor_place at(const char *agent)
 {
-    (void)self;
-    cr_expect_str_eq(pod, "data-0");
-    cr_expect_str_eq(id, "given-up");
-    freed_count++;
+    return (struct janitor_place){agent, "host", 1000};
+}
+
+static void free_sweep(struct janitor_sweep *sweep)
+{
+    for (size_t i = 0; i < sweep->n_ops; i++)
+        free_message(sweep->ops[i]);
+    free(sweep->ops);
+    *sweep = (struct janitor_sweep){NULL, 0};
 }
 
 Test(janitor, frees_only_what_a_record_gave_up)
@@ -373,6 +376,7 @@ Test(janitor, frees_only_what_a_record_gave_up)
     Mesos__V1__Resource *all[] = {
         reserved("cpus", "wanted", "f1"), reserved("cpus", "given-up", "f1"),
         reserved("disk", "strange", "f1"), reserved("disk", "foreign", "f2")};
+    const struct janitor_place place = at("S0");
     struct counting_ids ids;
     struct janitor_sweep sweep;
 
@@ -380,21 +384,20 @@ Test(janitor, frees_only_what_a_record_gave_up)
     janitor_learn(janitor, facts, "f1");
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         resources_add(pool, all[i]);
-    janitor_inspect(janitor, "S0", pool);
+    janitor_inspect(janitor, &place, pool);
     cr_expect_eq(janitor_quarantined(janitor), 1);
     sweep = janitor_sweep(janitor, pool, 0, &ids.source);
-    cr_expect_null(sweep.destroy);
-    cr_assert(sweep.unreserve);
-    cr_assert_eq(sweep.unreserve->unreserve->n_resources, 1);
-    cr_expect(resource_equal(sweep.unreserve->unreserve->resources[0], all[1]));
+    cr_assert_eq(sweep.n_ops, 1);
+    cr_assert(sweep.ops[0]->unreserve);
+    cr_assert_eq(sweep.ops[0]->unreserve->n_resources, 1);
+    cr_expect(resource_equal(sweep.ops[0]->unreserve->resources[0], all[1]));
     cr_expect_eq(resources_count(pool), 3);
     resources_add(pool, all[1]);
-    cr_expect_null(janitor_sweep(janitor, pool, 1000, &ids.source).unreserve);
-    janitor_finished(janitor, "other", on_freed, NULL);
-    cr_expect_eq(freed_count, 0);
-    janitor_finished(janitor, sweep.unreserve->id->value, on_freed, NULL);
-    cr_expect_eq(freed_count, 1);
-    free_message(sweep.unreserve);
+    cr_expect_eq(janitor_sweep(janitor, pool, 1000, &ids.source).n_ops, 0);
+    free_sweep(&sweep);
+    sweep = janitor_sweep(janitor, pool, 30000, &ids.source);
+    cr_expect_eq(sweep.n_ops, 1, "offered again, asked for again");
+    free_sweep(&sweep);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         resource_free(&all[i]);
     resources_destroy(&pool);
@@ -402,6 +405,158 @@ Test(janitor, frees_only_what_a_record_gave_up)
     facts_destroy(&facts);
 }
 
+static const struct {
+    const char *operation, *resource;
+    bool is_last;
+} operation_cases[] = {
+    {"free__abc__u-1", "abc", true},
+    {"destroy__abc__u-1", "abc", false},
+    {"free__a__b__u-1", "a__b", true},
+    {"free__abc", NULL, true},
+    {"free____u", NULL, true},
+    {"data-0__u-1", NULL, false},
+    {"", NULL, false},
+    {NULL, NULL, false},
+};
+
+Test(janitor, feedback_is_understood_without_memory)
+{
+    for (size_t i = 0; i < ARRAY_LEN(operation_cases); i++) {
+        bool is_last;
+        AUTO_FREE char *id =
+            janitor_resource_of(operation_cases[i].operation, &is_last);
+
+        cr_expect(str_eq(id, operation_cases[i].resource), "case %zu", i);
+        cr_expect_eq(is_last, operation_cases[i].is_last, "case %zu", i);
+    }
+}
+
+static const struct {
+    const char *id;
+    bool is_plain;
+} plain_cases[] = {
+    {"0b1f3f8a-3d38-4a52-9d1f-4b7d6b0b8c51", true},
+    {"a.b_c-D", true},
+    {"", false},
+    {NULL, false},
+    {"a/b", false},
+    {"a b", false},
+    {"a\nb", false},
+    {"\xc3\xa9", false},
+};
+
+Test(janitor, only_plain_ids_become_keys)
+{
+    char longest[130];
+
+    for (size_t i = 0; i < ARRAY_LEN(plain_cases); i++)
+        cr_expect_eq(janitor_id_is_plain(plain_cases[i].id),
+                     plain_cases[i].is_plain, "case %zu", i);
+    memset(longest, 'a', sizeof(longest) - 1);
+    longest[129] = '\0';
+    cr_expect_not(janitor_id_is_plain(longest));
+    longest[128] = '\0';
+    cr_expect(janitor_id_is_plain(longest));
+}
+
+static void order_release(struct facts *facts, const char *id, uint64_t at_rev)
+{
+    AUTO_FREE char *key = facts_key_release(facts, id);
+    Reeve__ReleaseOrder *order;
+
+    order = PB_NEW(reeve__release_order);
+    order->resource_id = xstrdup(id);
+    apply(facts, key, &order->base, at_rev);
+    free_message(order);
+}
+
+/* The operator gives one of two strays up: that one goes, volume first. */
+Test(janitor, frees_what_the_operator_gave_up_and_nothing_else)
+{
+    struct facts *facts = facts_of_one_pod();
+    struct janitor *janitor = janitor_new();
+    struct resources *pool = resources_new();
+    Mesos__V1__Resource *one = reserved("disk", "stray-1", "f9"),
+                        *two = reserved("disk", "stray-2", "f1");
+    const struct janitor_place place = at("S0");
+    struct counting_ids ids;
+    struct janitor_sweep sweep;
+    struct quarantined item;
+    const char *pod = "?";
+
+    counting_ids(&ids);
+    one->disk = PB_NEW(mesos__v1__resource__disk_info);
+    one->disk->persistence =
+        PB_NEW(mesos__v1__resource__disk_info__persistence);
+    one->disk->persistence->id = xstrdup("volume-1");
+    resources_add(pool, one);
+    resources_add(pool, two);
+    janitor_learn(janitor, facts, "f1");
+    janitor_inspect(janitor, &place, pool);
+    cr_assert(janitor_find(janitor, "stray-1", &item));
+    cr_expect(item.is_foreign);
+    cr_expect_eq(item.since_wall_ms, 1000);
+    order_release(facts, "stray-1", 2);
+    janitor_learn(janitor, facts, "f1");
+    cr_expect_not(janitor_find(janitor, "stray-1", &item));
+    cr_expect(janitor_find(janitor, "stray-2", &item));
+    cr_expect(janitor_is_abandoned(janitor, "stray-1", &pod));
+    cr_expect_null(pod);
+    sweep = janitor_sweep(janitor, pool, 0, &ids.source);
+    cr_assert_eq(sweep.n_ops, 2);
+    cr_expect_eq(sweep.ops[0]->type,
+                 MESOS__V1__OFFER__OPERATION__TYPE__DESTROY);
+    cr_expect_str_eq(sweep.ops[0]->id->value, "destroy__stray-1__id-1");
+    cr_expect_eq(sweep.ops[1]->type,
+                 MESOS__V1__OFFER__OPERATION__TYPE__UNRESERVE);
+    cr_expect_str_eq(sweep.ops[1]->id->value, "free__stray-1__id-2");
+    cr_expect_null(sweep.ops[1]->unreserve->resources[0]->disk);
+    cr_expect_eq(resources_count(pool), 1);
+    janitor_failed(janitor, "stray-1", "in use");
+    cr_expect_str_eq(janitor_problem(janitor, "stray-1"), "in use");
+    cr_expect_null(janitor_problem(janitor, "stray-2"));
+    free_sweep(&sweep);
+    resource_free(&one);
+    resource_free(&two);
+    resources_destroy(&pool);
+    janitor_destroy(&janitor);
+    facts_destroy(&facts);
+}
+
+/* What is gone at the master does not count for ever. */
+static bool is_two(const void *self, const char *id)
+{
+    (void)self;
+    return str_eq(id, "two");
+}
+
+Test(janitor, forgets_what_the_master_does_not_list)
+{
+    struct facts *empty = facts_new("svc");
+    struct janitor *janitor = janitor_new();
+    struct resources *pool = resources_new();
+    Mesos__V1__Resource *all[] = {reserved("cpus", "one", "f1"),
+                                  reserved("disk", "two", "f2")};
+    const struct janitor_place place = at("S0");
+
+    janitor_learn(janitor, empty, "f1");
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        resources_add(pool, all[i]);
+    janitor_inspect(janitor, &place, pool);
+    cr_expect_eq(janitor_verify(janitor, "S1", is_two, NULL), 0);
+    cr_expect_eq(janitor_strange(janitor), 2);
+    cr_expect_eq(janitor_verify(janitor, "S0", is_two, NULL), 1);
+    cr_expect_eq(janitor_strange(janitor), 1);
+    cr_expect_eq(janitor_quarantined(janitor), 0);
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        resource_free(&all[i]);
+    resources_destroy(&pool);
+    janitor_destroy(&janitor);
+    facts_destroy(&empty);
+}
+
+/* An order of the operator is no record of a pod: the store is still strange.
+ */
 Test(janitor, a_store_without_records_is_strange)
 {
     struct facts *facts = facts_of_one_pod(), *empty = facts_new("svc");
@@ -409,21 +564,50 @@ Test(janitor, a_store_without_records_is_strange)
     struct resources *pool = resources_new();
     Mesos__V1__Resource *all[] = {reserved("cpus", "wanted", "f1"),
                                   reserved("disk", "foreign", "f2")};
+    const struct janitor_place place = at("S0");
 
+    order_release(empty, "another", 1);
     janitor_learn(janitor, empty, "f1");
     cr_expect_eq(janitor_strange(janitor), 0);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         resources_add(pool, all[i]);
-    janitor_inspect(janitor, "S0", pool);
+    janitor_inspect(janitor, &place, pool);
     cr_expect_eq(janitor_strange(janitor), 2);
     cr_expect_eq(janitor_quarantined(janitor), 1);
     janitor_learn(janitor, facts, "f1");
-    janitor_inspect(janitor, "S0", pool);
     cr_expect_eq(janitor_strange(janitor), 0, "a record names some");
     cr_expect_eq(janitor_quarantined(janitor), 0);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         resource_free(&all[i]);
     resources_destroy(&pool);
+    janitor_destroy(&janitor);
+    facts_destroy(&empty);
+    facts_destroy(&facts);
+}
+
+Test(janitor, seeks_offers_for_what_was_given_up)
+{
+    struct facts *facts = facts_of_one_pod(), *empty = facts_new("svc");
+    struct janitor *janitor = janitor_new();
+    unsigned begun = 0;
+    bool is_new;
+
+    janitor_learn(janitor, empty, "f1");
+    cr_expect_not(janitor_seeks(janitor, 0, &is_new));
+    janitor_learn(janitor, facts, "f1");
+    for (int64_t now = 1000; now < 3600000; now += 1000) {
+        bool seeks = janitor_seeks(janitor, now, &is_new);
+
+        begun += is_new;
+        cr_expect_eq(seeks || !is_new, true);
+        if (now == 1000)
+            cr_expect(seeks && is_new);
+        if (now == 30000)
+            cr_expect_not(seeks);
+    }
+    cr_expect(begun >= 5 && begun <= 9, "%u times in an hour", begun);
+    janitor_learn(janitor, empty, "f1");
+    cr_expect_not(janitor_seeks(janitor, 3700000, &is_new));
     janitor_destroy(&janitor);
     facts_destroy(&empty);
     facts_destroy(&facts);
