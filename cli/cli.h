@@ -69,6 +69,9 @@ int cmd_pod_resume(struct cli *cli);
 int cmd_state_refresh(struct cli *cli);
 int cmd_state_new_framework(struct cli *cli);
 int cmd_state_ignore_foreign(struct cli *cli);
+int cmd_explain(struct cli *cli);
+int cmd_state_release(struct cli *cli);
+int cmd_state_kill_unknown(struct cli *cli);
 int cmd_state_export(struct cli *cli);
 int cmd_state_import(struct cli *cli);
 
@@ -76,5 +79,7 @@ extern const struct service_option cmd_up_options[];
 extern const struct service_option cmd_down_options[];
 extern const struct service_option cmd_new_framework_options[];
 extern const struct service_option cmd_ignore_foreign_options[];
+extern const struct service_option cmd_release_options[];
+extern const struct service_option cmd_kill_unknown_options[];
 
 #endif

@@ -194,6 +194,47 @@ char *output_pod_tree(const json_t *status)
     return buf_take(&out, NULL);
 }
 
+static void add_findings(struct buf *out, const json_t *findings)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(findings, i, item)
+    {
+        const char *unblock =
+            json_string_value(json_object_get(item, "unblock"));
+
+        buf_addf(out, "- %s\n", text_of(item, "why"));
+        if (unblock)
+            buf_addf(out, "  unblocked by: %s\n", unblock);
+    }
+}
+
+char *output_explain(const json_t *explained)
+{
+    struct buf out = {0};
+    const json_t *service = json_object_get(explained, "service");
+    const json_t *pods = json_object_get(explained, "pods");
+    size_t i;
+    json_t *pod;
+
+    if (json_array_size(service) > 0)
+        buf_add_str(&out, "the service\n");
+    add_findings(&out, service);
+    if (json_array_size(pods) == 0)
+        buf_add_str(&out, "all pods run\n");
+    json_array_foreach(pods, i, pod)
+    {
+        bool runs = json_is_true(json_object_get(pod, "runs"));
+
+        buf_addf(&out, "%s %s\n", text_of(pod, "pod"),
+                 runs ? "runs" : "does not run");
+        add_findings(&out, json_object_get(pod, "findings"));
+    }
+    cut_newline(&out);
+    return buf_take(&out, NULL);
+}
+
 char *output_sentence(const char *plan, const char *phase, const char *step,
                       const char *done)
 {

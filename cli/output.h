@@ -18,6 +18,8 @@ char *output_pod_tree(const json_t *status);
  * "data-1 (STARTING)"; "" when none does.  before may be NULL. */
 char *output_plan_changes(const json_t *before, const json_t *now,
                           const char *plan_name);
+/* GET /v1/debug/explain. */
+char *output_explain(const json_t *explained);
 /* `"deploy" plan: phase "hello" has been paused.`; phase and step may be NULL.
  * done: "has been paused", or "could not be paused". */
 char *output_sentence(const char *plan, const char *phase, const char *step,

@@ -177,9 +177,9 @@ static void on_pod_reply(void *self, const struct bus_answer *answer)
     free(p);
 }
 
-/* The optional body of pause and resume: a JSON list of task names.  -1: the
+/* The body: a JSON list of texts (`what`), empty when there is none.  -1: the
  * request has been answered. */
-static int read_tasks(struct exchange *x, json_t **out)
+static int read_list(struct exchange *x, const char *what, json_t **out)
 {
     size_t len;
     const char *body = httpd_body(x->request, &len);
@@ -191,14 +191,14 @@ static int read_tasks(struct exchange *x, json_t **out)
         return 0;
     json_decref(*out);
     *out = NULL;
-    reply_text(x, 400, "The body must be a JSON list of task names");
+    reply_text(x, 400, "The body must be a JSON list of %s", what);
     return -1;
 }
 
 void command_pod(struct exchange *x, int verb)
 {
     json_t *names;
-    if (read_tasks(x, &names) < 0)
+    if (read_list(x, "task names", &names) < 0)
         return;
     Reeve__PodCommand command = REEVE__POD_COMMAND__INIT;
     command.service = (char *)x->view.service;
@@ -273,4 +273,60 @@ void command_ignore_foreign(struct exchange *x)
     bus_client_call(g->broker, "broker.ignore_foreign", NULL, &request.base,
                     service_int(g->service, "command-timeout-ms"),
                     on_ignore_foreign, pend(x));
+}
+
+/* ---- what no record names ------------------------------------------ */
+static void on_release(void *self, const struct bus_answer *answer)
+{
+    struct pending *p = self;
+    if (!answered_error(p, answer)) {
+        AUTO_MESSAGE Reeve__ReleaseReply *reply =
+            WIRE_DECODE(reeve__release_reply, answer->body, answer->len, NULL);
+        json_t *ids = json_array();
+        for (size_t i = 0; reply && i < reply->n_resource_ids; i++)
+            json_array_append_new(ids, json_string(reply->resource_ids[i]));
+        reply_json(&p->exchange, reply ? 200 : 500,
+                   json_pack("{s:o}", "released", ids));
+    }
+    free(p);
+}
+
+void command_release(struct exchange *x)
+{
+    Reeve__ReleaseRequest request = REEVE__RELEASE_REQUEST__INIT;
+    struct gateway *g = x->gateway;
+    json_t *ids;
+    if (read_list(x, "resource ids", &ids) < 0)
+        return;
+    request.service = (char *)x->view.service;
+    request.n_resource_ids = json_array_size(ids);
+    request.resource_ids =
+        xcalloc(request.n_resource_ids, sizeof *request.resource_ids);
+    for (size_t i = 0; i < request.n_resource_ids; i++)
+        request.resource_ids[i] =
+            (char *)json_string_value(json_array_get(ids, i));
+    bus_client_call(g->broker, "broker.release", NULL, &request.base,
+                    service_int(g->service, "command-timeout-ms"), on_release,
+                    pend(x));
+    free(request.resource_ids);
+    json_decref(ids);
+}
+
+static void on_kill_unknown(void *self, const struct bus_answer *answer)
+{
+    struct pending *p = self;
+    if (!answered_error(p, answer))
+        reply_message(&p->exchange, "The task is killed until it is dead");
+    free(p);
+}
+
+void command_kill_unknown(struct exchange *x)
+{
+    Reeve__KillUnknownRequest request = REEVE__KILL_UNKNOWN_REQUEST__INIT;
+    struct gateway *g = x->gateway;
+    request.service = (char *)x->view.service;
+    request.task_id = x->params.text[0];
+    bus_client_call(g->broker, "broker.kill_unknown", NULL, &request.base,
+                    service_int(g->service, "command-timeout-ms"),
+                    on_kill_unknown, pend(x));
 }

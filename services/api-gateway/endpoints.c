@@ -255,6 +255,7 @@ static void get_health(struct exchange *x)
     struct health_facts facts = {
         .has_framework_id = framework && framework->framework_id,
         .framework_error = framework ? framework->error : NULL,
+        .hindrance = framework ? framework->hindrance : NULL,
         .plans = &plans,
     };
     int code = health_code(&facts);
@@ -321,6 +322,14 @@ static const struct endpoint_route endpoint_routes[] = {
     {"GET", "/v1/tasks/connection/{}", get_task_connection, NULL, 0},
     {"GET", "/v1/state/properties", get_properties, NULL, 0},
     {"GET", "/v1/state/properties/{}", get_property, NULL, 0},
+    {"GET", "/v1/debug/offers", debug_offers, NULL, 0},
+    {"GET", "/v2/debug/offers", debug_offers, NULL, 0},
+    {"GET", "/v1/debug/reservations", debug_reservations, NULL, 0},
+    {"POST", "/v1/debug/reservations/release", command_release, NULL, 0},
+    {"GET", "/v1/debug/tasks", debug_tasks, NULL, 0},
+    {"POST", "/v1/debug/tasks/{}/kill", command_kill_unknown, NULL, 0},
+    {"GET", "/v1/debug/agents", debug_agents, NULL, 0},
+    {"GET", "/v1/debug/explain", debug_explain, NULL, 0},
     {"GET", "/v1/health", get_health, NULL, 0},
 };
 

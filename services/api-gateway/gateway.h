@@ -51,5 +51,15 @@ void command_pod(struct exchange *x, int verb);
 /* Orders to the broker, with ?confirm=<framework id>. */
 void command_new_framework(struct exchange *x);
 void command_ignore_foreign(struct exchange *x);
+/* Orders to the broker about what no record names. */
+void command_release(struct exchange *x);
+void command_kill_unknown(struct exchange *x);
+
+/* debug.c: what the broker knows, and why something does not run. */
+void debug_offers(struct exchange *x);
+void debug_reservations(struct exchange *x);
+void debug_tasks(struct exchange *x);
+void debug_agents(struct exchange *x);
+void debug_explain(struct exchange *x);
 
 #endif

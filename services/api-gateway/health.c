@@ -67,6 +67,11 @@ static bool framework_given_up(const struct health_facts *f)
     return *str_or_empty(f->framework_error) != '\0';
 }
 
+static bool is_hindered(const struct health_facts *f)
+{
+    return *str_or_empty(f->hindrance) != '\0';
+}
+
 static bool not_registered(const struct health_facts *f)
 {
     return !f->has_framework_id;
@@ -137,6 +142,7 @@ static const struct {
     bool (*holds)(const struct health_facts *facts);
 } conditions[] = {
     {503, "the master gave the framework up", framework_given_up},
+    {503, "it is not registered as a new framework", is_hindered},
     {500, "a plan has errors", any_errors},
     {318, "not registered with Mesos yet", not_registered},
     {208, "deployment is delayed after failures", deploy_delayed},
@@ -159,18 +165,27 @@ int health_code(const struct health_facts *facts)
     return 503;
 }
 
+/* What the condition cannot say by itself. */
+static const char *details(const struct health_facts *facts, size_t at)
+{
+    if (conditions[at].holds == framework_given_up)
+        return facts->framework_error;
+    if (conditions[at].holds == is_hindered)
+        return facts->hindrance;
+    return NULL;
+}
+
 json_t *health_reasons(const struct health_facts *facts)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < ARRAY_LEN(conditions); i++) {
-        char text[600];
+        char text[1000];
         bool holds = conditions[i].holds(facts);
-        bool given_up = holds && conditions[i].holds == framework_given_up;
+        const char *more = holds ? str_or_empty(details(facts, i)) : "";
         snprintf(text, sizeof text,
                  "Priority %zu. Status Code %d is %s: %s%s%s", i + 1,
                  conditions[i].code, holds ? "TRUE" : "FALSE",
-                 conditions[i].text, given_up ? ": " : "",
-                 given_up ? facts->framework_error : "");
+                 conditions[i].text, *more ? ": " : "", more);
         json_array_append_new(list, json_string(text));
     }
     return list;

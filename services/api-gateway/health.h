@@ -16,6 +16,7 @@ struct health_facts {
     bool has_framework_id;
     const struct view_plans *plans;
     const char *framework_error; /* the master gave it up; NULL or "": no */
+    const char *hindrance;       /* why it does not register; likewise */
 };
 
 /* The first condition that holds decides. */

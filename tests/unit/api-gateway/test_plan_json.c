@@ -231,7 +231,8 @@ Test(health, code)
         deploy.plan.errors = errors;
         deploy.plan.n_errors = health_cases[i].with_error;
         struct view_plans plans = {items, 2};
-        struct health_facts facts = {health_cases[i].registered, &plans, NULL};
+        struct health_facts facts = {
+            .has_framework_id = health_cases[i].registered, .plans = &plans};
         cr_expect_eq(health_code(&facts), health_cases[i].code, "case: %s",
                      health_cases[i].name);
         json_t *reasons = health_reasons(&facts);
@@ -239,7 +240,7 @@ Test(health, code)
         json_decref(reasons);
     }
     struct view_plans none = {NULL, 0};
-    struct health_facts facts = {true, &none, NULL};
+    struct health_facts facts = {.has_framework_id = true, .plans = &none};
     cr_expect_eq(health_code(&facts), 503, "no plan at all");
 }
 
@@ -249,7 +250,10 @@ Test(health, a_framework_given_up_outweighs_a_complete_deployment)
     const Reeve__PlanStatus done[3] = {S(COMPLETE), S(COMPLETE), S(COMPLETE)};
     Reeve__Plan *list[] = {make_plan(&small, "deploy", done)};
     struct view_plans plans = {.items = list, .n = 1};
-    struct health_facts facts = {true, &plans, "Framework has been removed"};
+    struct health_facts facts = {.has_framework_id = true,
+                                 .plans = &plans,
+                                 .framework_error =
+                                     "Framework has been removed"};
 
     cr_expect_eq(health_code(&facts), 503);
     json_t *reasons = health_reasons(&facts);
