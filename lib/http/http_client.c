@@ -7,10 +7,15 @@
  */
 #include "lib/http/http_client.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <uthash.h>
+#include <utlist.h>
 
 #include "lib/base/base.h"
+#include "lib/http/pipe.h"
 #include "lib/http/transfer.h"
 #include "lib/loop/loop.h"
 
@@ -19,6 +24,7 @@ enum { MAX_IDLE = 64 }; /* connections kept for later */
 enum request_state {
     REQUEST_QUEUED,   /* waits in its lane */
     REQUEST_RUNNING,  /* curl has it */
+    REQUEST_PIPED,    /* a pipe has it */
     REQUEST_FINISHED, /* curl is done with it; done is owed */
     REQUEST_TOLD,     /* done is being or was called */
 };
@@ -29,12 +35,29 @@ struct http_request {
     struct http_request *next_news;
     bool has_news; /* in the list of those with something to tell */
     enum request_state state;
-    unsigned lane;
+    struct lane *lane; /* NULL: none */
+    struct http_request *lane_prev, *lane_next;
+    struct piped *piped;
+    struct pipe *connects; /* it only connects for this pipe */
+    int fd;                /* of that connection; -1: none */
     struct transfer transfer;
     CURLcode result;
     bool is_stream, head_told;
     struct http_stream_events events; /* only done for plain requests */
     void *self;
+};
+
+/* Calls that go one after another; oldest first. */
+struct lane {
+    unsigned id;
+    struct http_request *requests;
+    UT_hash_handle hh;
+};
+
+struct lane_pipe {
+    unsigned lane;
+    struct pipe *pipe;
+    struct lane_pipe *next;
 };
 
 struct http_client {
@@ -44,7 +67,9 @@ struct http_client {
     struct http_request *first, *last;
     struct http_request *news, **news_end;
     struct http_request *current; /* being told; NULL: it was cancelled */
-    bool is_telling;
+    struct lane *lanes;
+    struct lane_pipe *pipes; /* few: masters */
+    unsigned telling;
     bool is_doomed; /* destroyed by a callback: free when it returns */
 };
 
@@ -59,6 +84,8 @@ static void link_request(struct http_request *r)
     else
         c->first = r;
     c->last = r;
+    if (r->lane)
+        DL_APPEND2(r->lane->requests, r, lane_prev, lane_next);
 }
 
 static void unlink_request(struct http_request *r)
@@ -72,6 +99,8 @@ static void unlink_request(struct http_request *r)
         r->next->prev = r->prev;
     else
         c->last = r->prev;
+    if (r->lane)
+        DL_DELETE2(r->lane->requests, r, lane_prev, lane_next);
 }
 
 static void add_news(void *self)
@@ -109,19 +138,24 @@ static void start_request(struct http_request *r)
     ASSERT(rc == CURLM_OK);
 }
 
-/* The oldest of the lane that is not over yet. */
-static struct http_request *head_of_lane(const struct http_client *c,
-                                         unsigned lane)
+static struct lane *lane_of(struct http_client *c, unsigned id)
 {
-    for (struct http_request *r = c->first; r; r = r->next)
-        if (r->lane == lane)
-            return r;
-    return NULL;
+    struct lane *lane = NULL;
+
+    if (!id)
+        return NULL;
+    HASH_FIND(hh, c->lanes, &id, sizeof(id), lane);
+    if (lane)
+        return lane;
+    lane = xcalloc(1, sizeof(*lane));
+    lane->id = id;
+    HASH_ADD(hh, c->lanes, id, sizeof(id), lane);
+    return lane;
 }
 
-static void start_next(struct http_client *c, unsigned lane)
+static void start_next(struct lane *lane)
 {
-    struct http_request *r = lane ? head_of_lane(c, lane) : NULL;
+    struct http_request *r = lane ? lane->requests : NULL;
     if (r && r->state == REQUEST_QUEUED)
         start_request(r);
 }
@@ -132,8 +166,12 @@ static void drop(struct http_request *r)
     struct http_client *c = r->client;
     if (r->state == REQUEST_RUNNING)
         curl_multi_remove_handle(c->multi, r->transfer.easy);
+    if (r->state == REQUEST_PIPED)
+        pipe_cancel(&r->piped);
     if (r->state != REQUEST_TOLD)
         unlink_request(r);
+    if (r->fd >= 0)
+        close(r->fd);
     remove_news(r);
     if (c->current == r)
         c->current = NULL;
@@ -162,18 +200,34 @@ static void tell_data(struct http_request *r)
     r->events.data(r->self, data.data, data.len);
 }
 
+static void tell_pipe(struct http_request *r, const struct http_answer *answer)
+{
+    int fd = r->fd;
+
+    r->fd = -1;
+    if (fd >= 0)
+        pipe_connected(r->connects, fd);
+    else
+        pipe_refused(r->connects, &answer->err);
+}
+
 static void tell_done(struct http_request *r)
 {
     struct http_client *c = r->client;
-    unsigned lane = r->lane;
+    struct lane *lane = r->lane;
     struct http_answer answer;
     transfer_answer(&r->transfer, r->result, &answer);
+    if (r->connects && r->fd < 0 && answer.err.code == ERR_NONE)
+        err_set(&answer.err, ERR_IO, "no connection");
     unlink_request(r);
     r->state = REQUEST_TOLD;
-    r->events.done(r->self, &answer);
+    if (r->connects)
+        tell_pipe(r, &answer);
+    else
+        r->events.done(r->self, &answer);
     drop(r);
     if (!c->is_doomed)
-        start_next(c, lane);
+        start_next(lane);
 }
 
 static void tell(struct http_request *r)
@@ -192,26 +246,110 @@ static void tell(struct http_request *r)
 
 static void free_client(struct http_client *c)
 {
+    struct lane *lane, *next;
+
+    HASH_ITER(hh, c->lanes, lane, next)
+    {
+        HASH_DEL(c->lanes, lane);
+        free(lane);
+    }
     curl_multi_cleanup(c->multi);
     loop_timer_cancel(c->loop, c->timer);
     free(c);
 }
 
+static void end_telling(struct http_client *c)
+{
+    if (--c->telling == 0 && c->is_doomed)
+        free_client(c);
+}
+
 static void tell_all(struct http_client *c)
 {
-    ASSERT(!c->is_telling);
-    c->is_telling = true;
+    ASSERT(!c->telling);
+    c->telling++;
     while (c->news) {
         struct http_request *r = c->news;
         remove_news(r);
         tell(r);
     }
-    c->is_telling = false;
-    if (c->is_doomed)
-        free_client(c);
+    end_telling(c);
+}
+
+/* ---- pipes ---- */
+static void on_piped(void *self, const struct http_answer *answer)
+{
+    struct http_request *r = self;
+    struct http_client *c = r->client;
+
+    c->telling++;
+    r->piped = NULL;
+    unlink_request(r);
+    r->state = REQUEST_TOLD;
+    r->events.done(r->self, answer);
+    drop(r);
+    end_telling(c);
+}
+
+/* curl finds the address and connects; the rest is the pipe's. */
+static void on_connect_wanted(void *self, struct pipe *pipe)
+{
+    struct http_client *c = self;
+    struct http_call call = {.method = "GET", .url = pipe_url(pipe)};
+    struct http_request *r = xcalloc(1, sizeof(*r));
+
+    r->client = c;
+    r->fd = -1;
+    r->connects = pipe;
+    transfer_open(&r->transfer, &call);
+    curl_easy_setopt(r->transfer.easy, CURLOPT_PRIVATE, r);
+    curl_easy_setopt(r->transfer.easy, CURLOPT_CONNECT_ONLY, 1L);
+    link_request(r);
+    start_request(r);
+}
+
+static struct pipe *pipe_for(struct http_client *c,
+                             const struct http_call *call)
+{
+    AUTO_FREE char *origin = pipe_origin(call->url);
+    struct pipe_owner owner = {.loop = c->loop,
+                               .connect = on_connect_wanted,
+                               .done = on_piped,
+                               .self = c};
+    struct lane_pipe *lp;
+
+    LL_FOREACH(c->pipes, lp)
+    {
+        if (lp->lane == call->lane && str_eq(pipe_url(lp->pipe), origin))
+            return lp->pipe;
+    }
+    lp = xcalloc(1, sizeof(*lp));
+    lp->lane = call->lane;
+    lp->pipe = pipe_new(&owner, origin);
+    LL_PREPEND(c->pipes, lp);
+    return lp->pipe;
+}
+
+static void drop_pipes(struct http_client *c)
+{
+    struct lane_pipe *lp, *next;
+
+    LL_FOREACH_SAFE(c->pipes, lp, next)
+    {
+        pipe_destroy(&lp->pipe);
+        free(lp);
+    }
+    c->pipes = NULL;
 }
 
 /* ---- curl on the loop ---- */
+static int connection_of(const struct http_request *r)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    curl_easy_getinfo(r->transfer.easy, CURLINFO_ACTIVESOCKET, &fd);
+    return fd == CURL_SOCKET_BAD ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static void note_finished(struct http_client *c)
 {
     int left;
@@ -220,6 +358,8 @@ static void note_finished(struct http_client *c)
         struct http_request *r;
         CURLcode result = message->data.result;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &r);
+        if (r->connects && result == CURLE_OK)
+            r->fd = connection_of(r); /* curl closes its own in a moment */
         curl_multi_remove_handle(c->multi, r->transfer.easy);
         r->state = REQUEST_FINISHED;
         r->result = result;
@@ -296,8 +436,9 @@ void http_client_destroy(struct http_client **client)
         return;
     while (c->first)
         drop(c->first);
+    drop_pipes(c);
     c->is_doomed = true;
-    if (!c->is_telling)
+    if (!c->telling)
         free_client(c);
 }
 
@@ -307,10 +448,17 @@ send_request(struct http_client *client, const struct http_call *call,
 {
     struct http_request *r = xcalloc(1, sizeof(*r));
     r->client = client;
-    r->lane = call->lane;
+    r->fd = -1;
     r->events = *events;
     r->self = self;
     r->is_stream = events->data != NULL;
+    if (call->lane && !r->is_stream && pipe_takes(call)) {
+        link_request(r);
+        r->state = REQUEST_PIPED;
+        r->piped = pipe_send(pipe_for(client, call), call, r);
+        return r;
+    }
+    r->lane = lane_of(client, call->lane);
     r->transfer.on_news = r->is_stream ? add_news : NULL;
     r->transfer.self = r;
     transfer_open(&r->transfer, call);
@@ -320,7 +468,7 @@ send_request(struct http_client *client, const struct http_call *call,
         curl_easy_setopt(r->transfer.easy, CURLOPT_FORBID_REUSE, 1L);
     }
     link_request(r);
-    if (!r->lane || head_of_lane(client, r->lane) == r)
+    if (!r->lane || r->lane->requests == r)
         start_request(r);
     return r;
 }
@@ -349,10 +497,9 @@ void http_request_cancel(struct http_request **request)
     *request = NULL;
     if (!r || r->state == REQUEST_TOLD)
         return;
-    struct http_client *c = r->client;
-    unsigned lane = r->lane;
+    struct lane *lane = r->lane;
     drop(r);
-    start_next(c, lane);
+    start_next(lane);
 }
 
 int http_once(const struct http_call *call, int *status, char **body,

@@ -39,6 +39,10 @@ struct http_call {
      * given, each after the answer to the one before: order matters to the
      * master. */
     unsigned lane;
+    /* With a lane, POST and http://: sent without waiting for the answers to
+     * those before, over one connection in their order, and answered in it.  A
+     * connection that breaks fails all that are under way. */
+    bool pipelined;
     const char *user_password; /* "user:password" for Basic, or NULL */
     const char *ca_file;       /* for https; NULL: the system's */
     bool insecure;             /* https without verification */

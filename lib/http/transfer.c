@@ -8,36 +8,12 @@
 
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/http/header.h"
 
 #define DEFAULT_MAX_BODY ((size_t)64 << 20)
 enum { DEFAULT_CONNECT_MS = 5000 };
 
 /* ---- what curl tells ---- */
-/* Value of the header when line is "name: value", malloc'd; else NULL. */
-static char *header_value(const char *line, size_t len, const char *name)
-{
-    size_t n = strlen(name);
-    if (len <= n || line[n] != ':' || strncasecmp(line, name, n) != 0)
-        return NULL;
-    const char *begin = line + n + 1;
-    const char *end = line + len;
-    while (begin < end && (*begin == ' ' || *begin == '\t'))
-        begin++;
-    while (end > begin && strchr("\r\n \t", end[-1]))
-        end--;
-    return xstrndup(begin, (size_t)(end - begin));
-}
-
-static void keep_header(char **slot, const char *line, size_t len,
-                        const char *name)
-{
-    char *value = header_value(line, len, name);
-    if (!value)
-        return;
-    free(*slot);
-    *slot = value;
-}
-
 static void forget_head(struct transfer *x)
 {
     free(x->location);
@@ -57,9 +33,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *self)
     }
     if (x->has_head)
         return len; /* trailers */
-    keep_header(&x->location, line, len, "Location");
-    keep_header(&x->stream_id, line, len, "Mesos-Stream-Id");
-    keep_header(&x->content_type, line, len, "Content-Type");
+    header_keep(&x->location, line, len, "Location");
+    header_keep(&x->stream_id, line, len, "Mesos-Stream-Id");
+    header_keep(&x->content_type, line, len, "Content-Type");
     curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
     if (len > 2 || status < 200)
         return len;

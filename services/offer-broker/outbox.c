@@ -5,8 +5,9 @@
  * are dropped, because each follows again from the facts (KILL, RECONCILE,
  * REVIVE), is repeated by the agent (ACKNOWLEDGE) or must not be repeated
  * (ACCEPT: a second one would be answered TASK_DROPPED for a running task).
- * Acknowledgements of different tasks have no order among each other and go
- * over lanes of their own.
+ * They do not wait for each other's answers, but over https, where each does;
+ * there acknowledgements go over lanes of their own, because those of different
+ * tasks have no order among each other.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -128,13 +129,15 @@ Mesos__V1__Scheduler__Call *outbox_call(Mesos__V1__Scheduler__Call__Type type)
     return call;
 }
 
-static unsigned lane_of(const struct outbox *outbox,
+/* Over http:// calls are pipelined, and one connection carries all. */
+static unsigned lane_of(const struct outbox *outbox, const char *url,
                         const Mesos__V1__Scheduler__Call *call)
 {
     const char *id;
     unsigned hash = 0;
 
-    if (call->type != MESOS__V1__SCHEDULER__CALL__TYPE__ACKNOWLEDGE)
+    if (call->type != MESOS__V1__SCHEDULER__CALL__TYPE__ACKNOWLEDGE ||
+        str_starts(url, "http://"))
         return outbox->lane;
     for (id = call->acknowledge->task_id->value; *id; id++)
         hash = hash * 31 + (unsigned char)*id;
@@ -170,7 +173,8 @@ void outbox_send(struct outbox *outbox, Mesos__V1__Scheduler__Call *call)
                                  .body = body.data,
                                  .body_len = body.len,
                                  .timeout_ms = CALL_TIMEOUT_MS,
-                                 .lane = lane_of(outbox, call)};
+                                 .lane = lane_of(outbox, url, call),
+                                 .pipelined = true};
 
         auth_trust(session->broker->auth, &http);
         sent = xcalloc(1, sizeof(*sent));
