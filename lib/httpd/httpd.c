@@ -154,7 +154,7 @@ static enum MHD_Result hand_to_mhd(struct httpd_request *r)
 
 /* Too long a body is refused before it is sent when its length is announced,
  * and otherwise read to its end, unless that is very far. */
-static enum MHD_Result refuse_early(struct httpd_request *r)
+static enum MHD_Result refuse_long(struct httpd_request *r)
 {
     uint64_t length;
     const char *text = httpd_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -165,6 +165,17 @@ static enum MHD_Result refuse_early(struct httpd_request *r)
     r->is_in_handler = true;
     httpd_reply_text(r, 413, "The body is longer than %zu bytes.\n",
                      r->server->max_body_bytes);
+    r->is_in_handler = false;
+    return hand_to_mhd(r);
+}
+
+/* Decoded, a zero byte would end our strings: "/v1/pod/a%00b" be another pod.
+ */
+static enum MHD_Result refuse_zero_byte(struct httpd_request *r)
+{
+    r->was_handled = true;
+    r->is_in_handler = true;
+    httpd_reply_text(r, 400, "%%00 is not allowed in a URL.\n");
     r->is_in_handler = false;
     return hand_to_mhd(r);
 }
@@ -201,16 +212,27 @@ static enum MHD_Result handle(struct httpd_request *r)
     return MHD_YES;
 }
 
-/* Called by MHD for the head (*slot is NULL), each piece and the end. */
+/* Marks a request whose URL has a zero byte, until its exchange is made. */
+static char has_zero_byte;
+
+/* Called by MHD with the URL as it was sent; the first *slot of on_access. */
+static void *on_url(void *self UNUSED, const char *url,
+                    struct MHD_Connection *connection UNUSED)
+{
+    return strstr(url, "%00") ? &has_zero_byte : NULL;
+}
+
+/* Called by MHD for the head (*slot is on_url's), each piece and the end. */
 static enum MHD_Result on_access(void *self, struct MHD_Connection *connection,
                                  const char *url, const char *method,
                                  const char *version UNUSED, const char *data,
                                  size_t *len, void **slot)
 {
+    bool is_bad = *slot == &has_zero_byte;
     struct httpd_request *r = *slot;
-    if (!r) {
+    if (!r || is_bad) {
         r = *slot = exchange_new(self, connection, method, url);
-        return refuse_early(r);
+        return is_bad ? refuse_zero_byte(r) : refuse_long(r);
     }
     if (*len > 0) {
         size_t taken = *len;
@@ -224,7 +246,7 @@ static void on_completed(void *self UNUSED,
                          struct MHD_Connection *connection UNUSED, void **slot,
                          enum MHD_RequestTerminationCode why UNUSED)
 {
-    if (*slot)
+    if (*slot && *slot != &has_zero_byte)
         exchange_free(*slot);
     *slot = NULL;
 }
@@ -392,7 +414,8 @@ struct httpd *httpd_new(struct loop *loop, const struct httpd_config *config,
     h->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, h,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        h, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle_s,
+        h, MHD_OPTION_URI_LOG_CALLBACK, on_url, h,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle_s,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_END);
