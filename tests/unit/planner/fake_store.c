@@ -28,7 +28,6 @@ struct fake_store {
     struct bus_server *server;
     struct bus_pub *pub;
     uint64_t ticker;
-    uint64_t epoch;
     struct news *news;
     size_t n_news;
     int answers_to_lose;
@@ -143,9 +142,9 @@ static int on_lease(void *self, struct bus_call *call, struct err *err)
     if (!request)
         return -1;
     if (request->epoch == 0)
-        s->epoch++;
+        s->world->epoch++;
     Reeve__LeaseReply reply = REEVE__LEASE_REPLY__INIT;
-    PB_SET(&reply, epoch, s->epoch);
+    PB_SET(&reply, epoch, s->world->epoch);
     reply.holder = request->holder;
     PB_SET(&reply, remaining_ms, request->ttl_ms);
     bus_call_reply(call, &reply.base);
@@ -208,9 +207,9 @@ static int on_txn(void *self, struct bus_call *call, struct err *err)
     uint64_t before = result_of(s, id);
     if (before)
         return answer_txn(s, call, before);
-    if (request->epoch != s->epoch)
+    if (request->epoch != s->world->epoch)
         return err_set(err, ERR_FENCED, "epoch is %llu",
-                       (unsigned long long)s->epoch);
+                       (unsigned long long)s->world->epoch);
     AUTO_CHANGES struct changes changes = {0};
     changes_of(request, &changes);
     if (!world_apply(s->world, &changes))

@@ -24,6 +24,7 @@ struct world {
     uint64_t chance;
     uint64_t revision;
     uint64_t ids;
+    uint64_t epoch; /* of the lease; durable as the records are */
     int64_t now_ms;
     struct cell *store;
     struct facts *facts;
