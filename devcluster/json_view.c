@@ -21,10 +21,7 @@ void view_set(json_t *object, const char *key, json_t *value)
 
 void view_set_text(json_t *object, const char *key, const char *text)
 {
-    json_t *value = json_string(str_or_empty(text));
-
-    /* Not UTF-8: shown as an empty text, never left out. */
-    view_set(object, key, value ? value : json_string(""));
+    view_set(object, key, wire_json_string(str_or_empty(text)));
 }
 
 json_t *view_seconds(int64_t us)

@@ -36,7 +36,7 @@ static size_t utf8_len(const uint8_t *s, size_t left)
     return is_bad ? 0 : n;
 }
 
-static json_t *text_to_json(const char *text)
+json_t *wire_json_string(const char *text)
 {
     json_t *json = json_string(text);
     if (json)
@@ -140,7 +140,7 @@ static json_t *value_to_json(const ProtobufCFieldDescriptor *field,
         memcpy(&number, at, sizeof(number));
         return enum_to_json(field->descriptor, number);
     case PROTOBUF_C_TYPE_STRING:
-        return text_to_json(str_or_empty(*(char *const *)at));
+        return wire_json_string(str_or_empty(*(char *const *)at));
     case PROTOBUF_C_TYPE_BYTES:
         return bytes_to_json(at);
     case PROTOBUF_C_TYPE_MESSAGE:
@@ -194,7 +194,7 @@ static json_t *default_to_json(const ProtobufCFieldDescriptor *field, int style)
         field->flags & PROTOBUF_C_FIELD_FLAG_DEPRECATED)
         return NULL;
     if (field->type == PROTOBUF_C_TYPE_STRING)
-        return text_to_json(field->default_value);
+        return wire_json_string(field->default_value);
     return value_to_json(field, field->default_value, style);
 }
 

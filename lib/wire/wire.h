@@ -58,6 +58,10 @@ json_t *wire_to_json(const ProtobufCMessage *message, int style);
 ProtobufCMessage *wire_from_json(const ProtobufCMessageDescriptor *type,
                                  const json_t *json, struct err *err);
 
+/* A JSON string of any text of others: bytes that are no UTF-8 become U+FFFD
+ * (jansson's json_string gives NULL for them).  A new reference. */
+json_t *wire_json_string(const char *text);
+
 /* Appends compact JSON text.  Doubles in the shortest form that reads back the
  * same and always with a point or exponent ("0.1", "15.0"), as Mesos prints
  * them; jansson's own dump gives 0.10000000000000001. */

@@ -35,7 +35,7 @@ static json_t *texts(char **items, size_t n)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_string(str_or_empty(items[i])));
+        json_array_append_new(list, wire_json_string(str_or_empty(items[i])));
     return list;
 }
 
@@ -46,10 +46,11 @@ static bool is_canary(const Reeve__Phase *phase)
 
 static json_t *step_json(const Reeve__Step *step)
 {
-    return json_pack("{s:s, s:s, s:s, s:s}", "id", str_or_empty(step->id),
+    /* A message may carry an agent's words, and be cut anywhere. */
+    return json_pack("{s:s, s:s, s:s, s:o}", "id", str_or_empty(step->id),
                      "status", plan_status_name(step->status), "name",
                      str_or_empty(step->name), "message",
-                     str_or_empty(step->message));
+                     wire_json_string(str_or_empty(step->message)));
 }
 
 static json_t *block_json(const Reeve__Phase *phase, const Reeve__Step *step)

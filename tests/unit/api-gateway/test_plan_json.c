@@ -57,6 +57,22 @@ static void expect_json(json_t *got, const char *want, const char *name)
     json_decref(got);
 }
 
+Test(plan_json, a_message_that_is_no_utf8_is_shown_all_the_same)
+{
+    struct small_plan p;
+    Reeve__PlanStatus status[] = {S(DELAYED), S(DELAYED), S(PENDING)};
+    Reeve__Plan *plan = make_plan(&p, "deploy", status);
+    char cut[] = "ended: \xc3";
+    p.steps[0].message = cut;
+    json_t *json = plan_json(plan, false);
+    const json_t *phase = json_array_get(json_object_get(json, "phases"), 0);
+    const json_t *step = json_array_get(json_object_get(phase, "steps"), 0);
+    cr_assert(step);
+    cr_expect_str_eq(json_string_value(json_object_get(step, "message")),
+                     "ended: \xef\xbf\xbd");
+    json_decref(json);
+}
+
 static const struct {
     const char *name;
     Reeve__PlanStatus status[3];
