@@ -22,7 +22,10 @@ static int show(const char *plan, const struct gateway_reply *reply)
                         reply->url);
     }
     AUTO_FREE char *tree = output_plan_tree(json, plan, false);
+    AUTO_FREE char *reasons = output_plan_reasons(json);
     puts(tree);
+    if (*reasons)
+        printf("\n%s\n", reasons);
     json_decref(json);
     return EXIT_OK;
 }

@@ -7,12 +7,13 @@
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
 
-#define UNKNOWN  "<UNKNOWN>"
-#define BRANCH   "├─ "
-#define LAST     "└─ "
-#define PASS     "│  "
-#define NOTHING  "   "
-#define MAX_TEXT 160 /* of a step's message in a tree */
+#define UNKNOWN     "<UNKNOWN>"
+#define BRANCH      "├─ "
+#define LAST        "└─ "
+#define PASS        "│  "
+#define NOTHING     "   "
+#define MAX_TEXT    160 /* of a step's message in a tree */
+#define MAX_REASONS 20  /* lines of what steps wait for */
 
 static const char *text_of(const json_t *json, const char *key)
 {
@@ -87,6 +88,63 @@ char *output_plan_tree(const json_t *plan, const char *plan_name,
     add_errors(&out, json_object_get(plan, "errors"));
     cut_newline(&out);
     return buf_take(&out, NULL);
+}
+
+/* ---- what steps wait for ---- */
+
+/* Neighbours that wait for the same. */
+struct waiting {
+    const char *name, *status, *message;
+    size_t n;
+};
+
+static void add_waiting(struct buf *out, const struct waiting *w, size_t *lines)
+{
+    if (w->n == 0 || (*lines)++ >= MAX_REASONS)
+        return;
+    buf_addf(out, "\n- %s", w->name);
+    if (w->n > 1)
+        buf_addf(out, " and %zu more", w->n - 1);
+    buf_addf(out, " (%s): %.*s", w->status, (int)strcspn(w->message, "\r\n"),
+             w->message);
+}
+
+static void add_waiting_step(struct buf *out, const json_t *step,
+                             struct waiting *last, size_t *lines)
+{
+    struct waiting now = {
+        .name = text_of(step, "name"),
+        .status = text_of(step, "status"),
+        .message = json_string_value(json_object_get(step, "message")),
+        .n = 1};
+
+    if (!now.message || !*now.message || str_eq(now.status, "COMPLETE"))
+        return;
+    if (last->n && str_eq(last->status, now.status) &&
+        str_eq(last->message, now.message)) {
+        last->n++;
+        return;
+    }
+    add_waiting(out, last, lines);
+    *last = now;
+}
+
+char *output_plan_reasons(const json_t *plan)
+{
+    struct buf out = {0};
+    struct waiting last = {0};
+    size_t lines = 0, i, k;
+    json_t *phase, *step;
+
+    json_array_foreach(json_object_get(plan, "phases"), i, phase)
+        json_array_foreach(json_object_get(phase, "steps"), k, step)
+            add_waiting_step(&out, step, &last, &lines);
+    add_waiting(&out, &last, &lines);
+    if (lines > MAX_REASONS)
+        buf_addf(&out, "\n- and %zu more: -o json has them all",
+                 lines - MAX_REASONS);
+    AUTO_FREE char *text = buf_take(&out, NULL);
+    return xasprintf("%s%s", lines ? "Waiting:" : "", str_or_empty(text));
 }
 
 /* ---- what changed ---- */

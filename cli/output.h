@@ -12,6 +12,10 @@
  * they wait for. */
 char *output_plan_tree(const json_t *plan, const char *plan_name,
                        bool with_messages);
+/* "Waiting:" and a line for each step that is not complete and can say what it
+ * waits for; neighbours that say the same share a line.  "" when there is none.
+ * Beside the tree and not in it: scripts read the tree. */
+char *output_plan_reasons(const json_t *plan);
 /* GET /v1/pod/status, or /v1/pod/<pod>/status. */
 char *output_pod_tree(const json_t *status);
 /* One line for each element of `now` that differs from `before`:

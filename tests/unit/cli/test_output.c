@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "cli/output.h"
 #include "lib/base/base.h"
@@ -58,6 +59,60 @@ Test(output, plan_with_errors_and_gaps)
                 "x (<UNKNOWN> strategy) (<UNKNOWN>)\n"
                 "└─ <UNKNOWN> (<UNKNOWN> strategy) (<UNKNOWN>)\n"
                 "\nErrors:\n- a\n- b");
+    json_decref(plan);
+}
+
+#define STEP(name, status, message)                                            \
+    "{\"name\":\"" name "\",\"status\":\"" status "\",\"message\":\"" message  \
+    "\"}"
+static const struct {
+    const char *name, *phases, *want;
+} reason_cases[] = {
+    {"no phases", "", ""},
+    {"complete", "{\"steps\":[" STEP("a-0", "COMPLETE", "by hand") "]}", ""},
+    {"says nothing", "{\"steps\":[" STEP("a-0", "PENDING", "") "]}", ""},
+    {"one",
+     "{\"steps\":[" STEP("a-0", "COMPLETE", "") "," STEP(
+         "a-1", "PREPARED", "no offer fits: x\\ny") "]}",
+     "Waiting:\n- a-1 (PREPARED): no offer fits: x"},
+    {"neighbours share a line",
+     "{\"steps\":[" STEP("a-0", "PREPARED", "x") "," STEP("a-1", "PENDING", "waits for a-0") "," STEP(
+         "a-2", "PENDING",
+         "waits for a-0") "]},"
+                          "{\"steps\":[" STEP(
+                              "b-0", "PENDING",
+                              "waits for a-0") "," STEP("b-1", "DELAYED",
+                                                        "waits for a-0") "]}",
+     "Waiting:\n- a-0 (PREPARED): x\n- a-1 and 2 more (PENDING): waits for "
+     "a-0\n- b-1 (DELAYED): waits for a-0"},
+};
+
+Test(output, plan_reasons)
+{
+    for (size_t i = 0; i < ARRAY_LEN(reason_cases); i++) {
+        AUTO_FREE char *text =
+            xasprintf("{\"phases\":[%s]}", reason_cases[i].phases);
+        json_t *plan = load(text);
+        AUTO_FREE char *got = output_plan_reasons(plan);
+        cr_expect_str_eq(got, reason_cases[i].want, "case: %s: %s",
+                         reason_cases[i].name, got);
+        json_decref(plan);
+    }
+}
+
+Test(output, plan_reasons_are_bounded)
+{
+    json_t *steps = json_array();
+    for (int i = 0; i < 25; i++) {
+        AUTO_FREE char *message = xasprintf("reason %d", i);
+        json_array_append_new(steps,
+                              json_pack("{s:s, s:s, s:s}", "name", "a",
+                                        "status", "X", "message", message));
+    }
+    json_t *plan = json_pack("{s:[{s:o}]}", "phases", "steps", steps);
+    AUTO_FREE char *got = output_plan_reasons(plan);
+    cr_expect(strstr(got, "- a (X): reason 19\n- and 5 more: -o json"), "%s",
+              got);
     json_decref(plan);
 }
 
