@@ -27,7 +27,7 @@ SERVICES  = state-store offer-broker planner api-gateway
 BINS      = $(SERVICES:%=$(B)/bin/reeve-%) $(B)/bin/reeve \
             $(B)/bin/reeve-devcluster
 
-all: $(BINS) ## build all programs into build/bin/
+all: $(BINS) $(B)/bin/bootstrap.tgz ## build all programs into build/bin/
 .PHONY: all
 
 deps: ## install the Debian packages needed
@@ -71,6 +71,7 @@ PREFIX   ?= /usr/local
 install: all ## install the programs below PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(B)/bin/bootstrap.tgz $(DESTDIR)$(PREFIX)/bin
 .PHONY: install
 
 # --- proto -----------------------------------------------------------------
@@ -111,6 +112,7 @@ $(foreach l,$(LIBS),$(eval $(call archive,$(l),lib/$(l))))
 $(foreach s,$(SERVICES),$(eval $(call archive,$(s),services/$(s))))
 $(eval $(call archive,cli,cli))
 $(eval $(call archive,devcluster,devcluster))
+$(eval $(call archive,bootstrap,bootstrap))
 
 lib_a = $(foreach l,$(1) proto,$(B)/lib/lib$(l).a)
 link  = @mkdir -p $(@D); echo "LINK $@"; \
@@ -134,13 +136,19 @@ $(B)/bin/reeve: $(B)/obj/cli/main.o $(B)/lib/libcli.a $(call lib_a,$(LIBS_cli))
 	$(link)
 $(B)/bin/reeve-devcluster: $(B)/obj/devcluster/main.o $(B)/lib/libdevcluster.a $(call lib_a,$(LIBS_devcluster))
 	$(link)
+# Fetched into sandboxes: it may need nothing but the C library.
+$(B)/bootstrap/bootstrap: LDLIBS = -lm
+$(B)/bootstrap/bootstrap: $(B)/obj/bootstrap/main.o $(B)/lib/libbootstrap.a $(call lib_a,spec base)
+	$(link)
+$(B)/bin/bootstrap.tgz: $(B)/bootstrap/bootstrap
+	@mkdir -p $(@D); tar -czf $@ -C $(<D) bootstrap
 
 # --- unit tests: one Criterion program per folder of tests/unit ---------------
 UNITS     = $(notdir $(patsubst %/,%,$(dir $(wildcard tests/unit/*/*.c))))
 UNITS    := $(sort $(UNITS))
 UNIT_BINS = $(UNITS:%=$(B)/tests/unit-%)
 # What a test folder links: its own part and the libraries.
-UNIT_OWN  = $(filter $(SERVICES) cli devcluster,$(1))
+UNIT_OWN  = $(filter $(SERVICES) cli devcluster bootstrap,$(1))
 define unit_bin
 $(B)/tests/unit-$(1): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/unit/$(1)/*.c)) $(foreach o,$(call UNIT_OWN,$(1)),$(B)/lib/lib$(o).a) $(call lib_a,$(sort $(if $(LIBS_$(1)),$(LIBS_$(1)),base $(if $(filter $(LIBS),$(1)),$(1)) $(UNIT_LIBS_$(1)))))
 	@mkdir -p $$(@D); echo "LINK $$@"; \

@@ -702,6 +702,20 @@ static int change(struct up *up)
     return code == EXIT_OK ? show_change(up) : code;
 }
 
+/* Specs of the SDK fetch their bootstrap from there; here it is a file that the
+ * devcluster's agents can read. */
+static void offer_bootstrap(const struct up *up)
+{
+    AUTO_FREE char *bin_dir = NULL, *path = NULL;
+
+    if (*options_str(up->cli->options, "master") ||
+        preflight_programs(&bin_dir, false, NULL) != EXIT_OK)
+        return;
+    path = xasprintf("%s/bootstrap.tgz", bin_dir);
+    if (access(path, R_OK) == 0)
+        setenv("BOOTSTRAP_URI", path, 0);
+}
+
 /* ---- the command
  * ------------------------------------------------------------------------------------
  */
@@ -713,6 +727,7 @@ static int run(struct up *up)
 
     if (code != EXIT_OK)
         return code;
+    offer_bootstrap(up);
     up->spec = load_spec(up->cli->args[0], environ,
                          *options_str(up->cli->options, "master")
                              ? LOAD_FOR_CLUSTER

@@ -149,6 +149,8 @@ static void service_args(const struct suite *s, const char *process,
         add_flag(c, "--master", s->master);
         add(c, "--api-port");
         add(c, "%d", s->port);
+        if (s->own_master) /* its tasks run on this host */
+            add_flag(c, "--api-host", "127.0.0.1");
     }
     if (strcmp(process, "planner") == 0)
         add_flag(c, "--spec", s->spec);

@@ -130,6 +130,21 @@ static int read_template(struct loader *l, const struct yaml_node *node,
     return 0;
 }
 
+/* The name becomes a part of a path and of a URL; name and dest travel to the
+ * task in one variable, with a comma between. */
+static int check_config(struct loader *l, const struct yaml_node *node,
+                        const Reeve__ConfigTemplate *config)
+{
+    if (strpbrk(config->name, "/,?#%\\") || str_eq(config->name, ".") ||
+        str_eq(config->name, "..") || !*config->name)
+        return load_fail(l, node,
+                         "a template's name has none of / , ? # %% \\");
+    if (strchr(config->dest, ','))
+        return load_fail(l, node, "dest '%.200s' must not have a comma",
+                         config->dest);
+    return 0;
+}
+
 static int read_config(struct loader *l, const char *key,
                        const struct yaml_node *node, ProtobufCMessage *into)
 {
@@ -138,7 +153,8 @@ static int read_config(struct loader *l, const char *key,
 
     PB_ADD(task, configs, config);
     config->name = xstrdup(key);
-    if (schema_object(l, node, config_keys, &config->base) < 0)
+    if (schema_object(l, node, config_keys, &config->base) < 0 ||
+        check_config(l, node, config) < 0)
         return -1;
     for (size_t i = 0; i + 1 < task->n_configs; i++)
         if (strcmp(task->configs[i]->dest, config->dest) == 0)

@@ -51,7 +51,6 @@ POD(share_pid, p->share_pid_namespace)
 POD(seccomp, p->seccomp_unconfined || p->seccomp_profile_name)
 POD(ipc, p->ipc_mode)
 POD(shm, p->has_shm_size_mib)
-TASK(configs, t->n_configs > 0)
 TASK(encryption, t->n_transport_encryption > 0)
 TASK(ipc, t->ipc_mode)
 TASK(shm, t->has_shm_size_mib)
@@ -60,7 +59,6 @@ static const struct feature features[] = {
     {NOWHERE, "ports on networks", pod_ports, NULL},
     {NOWHERE, "external-volumes", pod_external_volumes, NULL},
     {NOWHERE, "pre-reserved-role", pod_pre_reserved, NULL},
-    {NOWHERE, "configs", NULL, task_configs},
     {NOWHERE, "transport-encryption", NULL, task_encryption},
     {NOT_ON_DEVCLUSTER, "image", pod_image, NULL},
     {NOT_ON_DEVCLUSTER, "networks", pod_networks, NULL},

@@ -170,6 +170,28 @@ static void get_property(struct exchange *x)
 
 /* ---- configurations ---- */
 
+/* What tasks fetch when they start; also of configurations that are not the
+ * target any more. */
+static void get_template(struct exchange *x)
+{
+    const char *const path[] = {x->params.text[1], x->params.text[2],
+                                x->params.text[3]};
+    uint8_t bytes[16];
+    AUTO_MESSAGE Reeve__Config *config =
+        view_config(&x->view, x->params.text[0]);
+    const char *what = "Configuration", *name = x->params.text[0];
+    const Reeve__ConfigTemplate *template =
+        config ? view_template(config, path, &what, &name) : NULL;
+
+    if (!uuid_parse(x->params.text[0], bytes))
+        reply_text(x, 400, "%s is not a UUID", x->params.text[0]);
+    else if (template)
+        reply_raw(x, "text/plain", template->content.data,
+                  template->content.len);
+    else
+        reply_text(x, 404, "%s %s not found", what, name);
+}
+
 static void get_configurations(struct exchange *x)
 {
     json_t *ids = json_array();
@@ -309,6 +331,7 @@ static const struct endpoint_route endpoint_routes[] = {
     {"GET", "/v1/configurations/targetId", get_target_id, NULL, 0},
     {"GET", "/v1/configurations/target", get_target, NULL, 0},
     {"GET", "/v1/configurations/{}", get_configuration, NULL, 0},
+    {"GET", "/v1/artifacts/template/{}/{}/{}/{}", get_template, NULL, 0},
     {"GET", "/v1/state/frameworkId", get_framework_id, NULL, 0},
     {"POST", "/v1/state/newFramework", command_new_framework, NULL, 0},
     {"POST", "/v1/state/ignoreForeign", command_ignore_foreign, NULL, 0},

@@ -9,8 +9,8 @@
 #include "lib/base/base.h"
 #include "lib/httpd/httpd.h"
 
-static void reply_bytes(struct exchange *x, int status, const char *type,
-                        const char *body)
+static void send(struct exchange *x, int status, const char *type,
+                 const void *body, size_t len)
 {
     static const char *const stale[] = {"Reeve-Stale: true", NULL};
     struct gateway *g = x->gateway;
@@ -19,10 +19,22 @@ static void reply_bytes(struct exchange *x, int status, const char *type,
         g->errors++;
     /* HTTP forbids a body here; the code itself is the answer. */
     if (status == 204 || status == 205)
-        body = "";
-    httpd_reply(x->request, status, type, body, strlen(body),
+        len = 0;
+    httpd_reply(x->request, status, type, body, len,
                 replica_is_alive(g->replica) ? NULL : stale);
     x->request = NULL;
+}
+
+static void reply_bytes(struct exchange *x, int status, const char *type,
+                        const char *body)
+{
+    send(x, status, type, body, strlen(body));
+}
+
+void reply_raw(struct exchange *x, const char *type, const void *data,
+               size_t len)
+{
+    send(x, 200, type, data, len);
 }
 
 void reply_json(struct exchange *x, int status, json_t *body)

@@ -15,6 +15,9 @@ void reply_json_or_404(struct exchange *x, json_t *body, const char *kind,
 void reply_message(struct exchange *x, const char *message);
 void reply_text(struct exchange *x, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* As it is. */
+void reply_raw(struct exchange *x, const char *type, const void *data,
+               size_t len);
 /* The HTTP status that an error of the bus or of a view means. */
 int reply_status_of(const struct err *err);
 

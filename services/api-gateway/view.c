@@ -264,3 +264,20 @@ bool view_property(const struct view *view, const char *key,
         xasprintf("service/%s/property/%s", view->service, key);
     return view->source.get(view->source.self, path, out);
 }
+
+const Reeve__ConfigTemplate *view_template(const Reeve__Config *config,
+                                           const char *const path[3],
+                                           const char **what, const char **name)
+{
+    const Reeve__PodSpec *pod =
+        config->spec ? spec_find_pod(config->spec, path[0]) : NULL;
+    const Reeve__TaskSpec *task =
+        pod ? spec_find_task(pod, pod->inline_task ? "" : path[1]) : NULL;
+
+    *what = !pod ? "Pod" : !task ? "Task" : "Template";
+    *name = !pod ? path[0] : !task ? path[1] : path[2];
+    for (size_t i = 0; task && i < task->n_configs; i++)
+        if (str_eq(task->configs[i]->name, path[2]))
+            return task->configs[i];
+    return NULL;
+}

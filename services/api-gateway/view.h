@@ -70,6 +70,14 @@ void view_tasks_free(struct view_tasks *tasks);
 Mesos__V1__TaskInfo *view_task_info(const struct view_task *task);
 Mesos__V1__TaskStatus *view_task_status(const struct view_task *task);
 
+/* The template of a task, in the configuration; NULL: *what got the kind of
+ * what is missing ("Pod"), and *name its name.  A pod's inline task goes by
+ * any name. */
+const Reeve__ConfigTemplate *view_template(const Reeve__Config *config,
+                                           const char *const path[3],
+                                           const char **what,
+                                           const char **name);
+
 /* Calls fn with the last part of every key below service/<svc>/<folder>/. */
 void view_each_name(const struct view *view, const char *folder,
                     void (*fn)(void *arg, const char *name), void *arg);

@@ -338,6 +338,39 @@ static void add_uri(Mesos__V1__CommandInfo *command, const char *value,
     PB_ADD(command, uris, uri);
 }
 
+/* A part of a URL's path. */
+static void add_part(struct buf *url, const char *text)
+{
+    buf_add_char(url, '/');
+    for (; *text; text++) {
+        if (isalnum((unsigned char)*text) || strchr("-_.~", *text))
+            buf_add_char(url, *text);
+        else
+            buf_addf(url, "%%%02X", (unsigned char)*text);
+    }
+}
+
+/* Named with the service: a gateway may serve several.  A pod's inline task has
+ * no name of its own: the pod's stands there. */
+static void add_template(Mesos__V1__CommandInfo *command,
+                         const struct one_task *one, const char *name)
+{
+    const struct build_in *in = one->in;
+    AUTO_FREE char *file = xasprintf("config-templates/%s", name);
+    AUTO_FREE char *service = spec_service_key(str_or_empty(in->spec->name));
+    AUTO_BUF struct buf url = {0};
+
+    buf_addf(&url, "http://%s:%lld/v1/service", in->config->api_host,
+             (long long)in->config->api_port);
+    add_part(&url, service);
+    buf_add_str(&url, "/artifacts/template");
+    add_part(&url, str_or_empty(in->demand->config_id));
+    add_part(&url, in->pod->type);
+    add_part(&url, *one->spec->name ? one->spec->name : in->pod->type);
+    add_part(&url, name);
+    add_uri(command, buf_text(&url), file);
+}
+
 static void add_uris(Mesos__V1__CommandInfo *command,
                      const struct one_task *one)
 {
@@ -347,16 +380,8 @@ static void add_uris(Mesos__V1__CommandInfo *command,
         add_uri(command, in->pod->uris[i], NULL);
     for (size_t i = 0; i < one->spec->n_uris; i++)
         add_uri(command, one->spec->uris[i], NULL);
-    for (size_t i = 0; i < one->spec->n_configs; i++) {
-        const char *name = one->spec->configs[i]->name;
-        AUTO_FREE char *uri = xasprintf(
-            "http://%s:%lld/v1/artifacts/template/%s/%s/%s/%s",
-            in->config->api_host, (long long)in->config->api_port,
-            in->demand->config_id, in->pod->type, one->spec->name, name);
-        AUTO_FREE char *file = xasprintf("config-templates/%s", name);
-
-        add_uri(command, uri, file);
-    }
+    for (size_t i = 0; i < one->spec->n_configs; i++)
+        add_template(command, one, one->spec->configs[i]->name);
 }
 
 static Mesos__V1__CommandInfo *command_of(const struct one_task *one)

@@ -5,6 +5,7 @@
 #include "tests/unit/api-gateway/fake_source.h"
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/wire/pb.h"
 #include "services/api-gateway/task_json.h"
 
 static void put_target(struct fake_source *fake, const char *service,
@@ -126,4 +127,50 @@ Test(view, damaged_records_are_left_out)
     cr_expect_eq(plans.n, 0);
     cr_expect_null(view_plan(&view, "y"));
     cr_expect_null(view_target(&view));
+}
+
+/* Pod "node" with task "server" and template "conf"; pod "one" with an inline
+ * task that has the template "x". */
+static void fill_config(Reeve__Config *config)
+{
+    static const char *const texts[][3] = {{"node", "server", "conf"},
+                                           {"one", "", "x"}};
+    config->spec = PB_NEW(reeve__service_spec);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        Reeve__PodSpec *pod = PB_NEW(reeve__pod_spec);
+        Reeve__TaskSpec *task = PB_NEW(reeve__task_spec);
+        Reeve__ConfigTemplate *template = PB_NEW(reeve__config_template);
+
+        pod->type = xstrdup(texts[i][0]);
+        PB_SET(pod, inline_task, !*texts[i][1]);
+        task->name = xstrdup(texts[i][1]);
+        template->name = xstrdup(texts[i][2]);
+        PB_ADD(task, configs, template);
+        PB_ADD(pod, tasks, task);
+        PB_ADD(config->spec, pods, pod);
+    }
+}
+
+static const struct {
+    const char *path[3], *missing; /* NULL: found */
+} template_cases[] = {
+    {{"node", "server", "conf"}, NULL},    {{"one", "one", "x"}, NULL},
+    {{"none", "server", "conf"}, "Pod"},   {{"node", "none", "conf"}, "Task"},
+    {{"node", "server", "x"}, "Template"}, {{"one", "one", "y"}, "Template"},
+};
+
+Test(view, templates)
+{
+    AUTO_MESSAGE Reeve__Config *config = PB_NEW(reeve__config);
+
+    fill_config(config);
+    for (size_t i = 0; i < ARRAY_LEN(template_cases); i++) {
+        const char *what = NULL, *name = NULL;
+        const Reeve__ConfigTemplate *found =
+            view_template(config, template_cases[i].path, &what, &name);
+        const char *wanted = template_cases[i].missing;
+
+        cr_expect_eq(!found, wanted != NULL, "case %zu", i);
+        cr_expect(!wanted || str_eq(what, wanted), "case %zu: %s", i, what);
+    }
 }

@@ -73,7 +73,8 @@ static const struct {
     {"state-store", "/b/reeve-state-store --run-dir /r --redis "
                     "redis://127.0.0.1:6379/0"},
     {"offer-broker", "/b/reeve-offer-broker --run-dir /r --master "
-                     "http://127.0.0.1:5050 --api-port 8080"},
+                     "http://127.0.0.1:5050 --api-port 8080 "
+                     "--api-host 127.0.0.1"},
     {"planner", "/b/reeve-planner --run-dir /r --spec /s/svc.yml"},
     {"api-gateway", "/b/reeve-api-gateway --run-dir /r --port 8080"},
 };

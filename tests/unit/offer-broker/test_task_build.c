@@ -358,8 +358,8 @@ Test(task_build, config_templates)
                      "config-templates/my conf,conf/x");
     cr_assert_eq(command->n_uris, 1);
     cr_expect_str_eq(command->uris[0]->value,
-                     "http://api.local:8080/v1/artifacts/template/c1/hello/"
-                     "server/my conf");
+                     "http://api.local:8080/v1/service/data-store/artifacts/"
+                     "template/c1/hello/server/my%20conf");
     cr_expect_str_eq(command->uris[0]->output_file, "config-templates/my conf");
     teardown(&b);
 }
