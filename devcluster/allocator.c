@@ -2,9 +2,9 @@
 /* allocator - which free resources of which agent are offered to whom
  *
  * On each agent all that a role may get goes in one offer to the framework and
- * role that hold least now (dominant share), unless a filter, a constraint or
- * the minimum stands against it; then the next one is asked.  No quota, no
- * weights.
+ * role that hold least now (allocator_order.c), unless a filter, a constraint
+ * or the minimum stands against it; then the next one is asked.  Quotas
+ * (allocator_quota.c) may cut the offer, and add a stage before.
  */
 #include "devcluster/master_state.h"
 
@@ -14,16 +14,11 @@
 #define MIN_CPUS_MILLI 10
 #define MIN_MEM_MILLI  32000
 
-/* One framework in one of its roles. */
-struct claimant {
-    struct framework *framework;
-    const char *role;
-    const Mesos__V1__OfferFilters *minimum; /* NULL: the master's */
-    Mesos__V1__Scheduler__Event *event;     /* OFFERS being filled */
-};
 struct claimants {
     struct claimant *list;
     size_t count;
+    struct quota_round *quota; /* NULL: no quotas */
+    bool first;                /* stage for unmet guarantees */
 };
 
 static const Mesos__V1__OfferFilters *minimum_of(const struct framework *fw,
@@ -54,41 +49,6 @@ static struct claimants claimants_of(const struct master *m)
     return all;
 }
 
-static double dominant(const struct master *m, const int64_t *shares)
-{
-    double most = 0;
-
-    for (int k = 0; k < SHARE_COUNT; k++) {
-        if (m->totals[k] > 0 && (double)shares[k] / (double)m->totals[k] > most)
-            most = (double)shares[k] / (double)m->totals[k];
-    }
-    return most;
-}
-
-static double role_share(const struct master *m, const char *name)
-{
-    struct mrole *role;
-
-    HASH_FIND_STR(m->roles, name, role);
-    return role ? dominant(m, role->shares) : 0;
-}
-
-/* Does a come before b?  Least role first, then least framework, then the one
- * that got fewest offers so far. */
-static bool before(const struct master *m, const struct claimant *a,
-                   const struct claimant *b)
-{
-    double x = role_share(m, a->role), y = role_share(m, b->role);
-
-    if (x != y)
-        return x < y;
-    x = dominant(m, a->framework->shares);
-    y = dominant(m, b->framework->shares);
-    if (x != y)
-        return x < y;
-    return a->framework->offers_sent < b->framework->offers_sent;
-}
-
 /* Few claimants and mostly in order: insertion sort. */
 static void sort_claimants(const struct master *m, struct claimants *all)
 {
@@ -96,7 +56,7 @@ static void sort_claimants(const struct master *m, struct claimants *all)
         struct claimant one = all->list[i];
         size_t k = i;
 
-        for (; k > 0 && before(m, &one, &all->list[k - 1]); k--)
+        for (; k > 0 && claimant_before(m, &one, &all->list[k - 1]); k--)
             all->list[k] = all->list[k - 1];
         all->list[k] = one;
     }
@@ -188,8 +148,9 @@ static bool known_filtered(struct master *m, struct magent *agent,
     return false;
 }
 
+/* cut: it is not all that is free for it, so the verdict is not remembered. */
 static bool filtered(struct magent *agent, const struct claimant *who,
-                     const struct resources *candidate)
+                     const struct resources *candidate, bool cut)
 {
     struct offer_filter *filter;
 
@@ -199,7 +160,7 @@ static bool filtered(struct magent *agent, const struct claimant *who,
             !str_eq(filter->role, who->role))
             continue;
         filter->contained = resources_contains_all(filter->refused, candidate);
-        filter->checked = agent->version;
+        filter->checked = cut ? 0 : agent->version;
         if (filter->contained)
             return true;
     }
@@ -235,6 +196,13 @@ static void add_to_event(struct master *m, struct claimants *all,
     PB_ADD(event->offers, offers, offer_message(m, offer));
 }
 
+static bool within_quota(struct claimants *all, const struct claimant *who,
+                         struct resources *candidate)
+{
+    return !all->quota ||
+           quota_round_cut(all->quota, who->role, all->first, candidate);
+}
+
 /* One offer at most for each round; what is left may go to the next one. */
 static void allocate_agent(struct master *m, struct magent *agent,
                            struct claimants *all)
@@ -249,8 +217,11 @@ static void allocate_agent(struct master *m, struct magent *agent,
         if (!fits(m, agent, who))
             continue;
         candidate = candidate_of(agent, who);
-        if (candidate && allocatable(who, candidate) &&
-            !filtered(agent, who, candidate)) {
+        if (candidate && within_quota(all, who, candidate) &&
+            allocatable(who, candidate) &&
+            !filtered(agent, who, candidate, all->quota != NULL)) {
+            if (all->quota)
+                quota_round_taken(all->quota, who->role, candidate);
             resources_allocate(candidate, who->role);
             add_to_event(m, all, who,
                          offer_add(m, agent, who->framework, candidate));
@@ -260,20 +231,32 @@ static void allocate_agent(struct master *m, struct magent *agent,
     }
 }
 
+static void allocate_agents(struct master *m, struct claimants *all)
+{
+    struct magent *agent, *next;
+
+    HASH_ITER(hh, m->agents, agent, next)
+    {
+        if (agent->link && !agent->deactivated)
+            allocate_agent(m, agent, all);
+    }
+}
+
 void allocate(struct master *m)
 {
     struct claimants all = claimants_of(m);
-    struct magent *agent, *next;
 
     m->allocate_soon = false;
     m->allocation_runs++;
-    if (all.count) {
-        HASH_ITER(hh, m->agents, agent, next)
-        {
-            if (agent->link && !agent->deactivated)
-                allocate_agent(m, agent, &all);
-        }
-    }
+    if (all.count)
+        all.quota = quota_round_new(m);
+    all.first = quota_round_has_guarantees(all.quota);
+    if (all.first)
+        allocate_agents(m, &all);
+    all.first = false;
+    if (all.count)
+        allocate_agents(m, &all);
+    quota_round_free(&all.quota);
     for (size_t i = 0; i < all.count; i++) {
         if (all.list[i].event)
             send_event(m, all.list[i].framework, all.list[i].event);

@@ -55,6 +55,7 @@ static void load_registry(struct master *m,
             absent->drain = PB_DUP(entry->drain);
         HASH_ADD_KEYPTR(hh, m->absent, absent->id, strlen(absent->id), absent);
     }
+    quotas_from_registry(m, registry);
     if (registry->maintenance)
         m->schedule = PB_DUP(registry->maintenance);
     for (size_t i = 0; i < registry->n_down; i++)
@@ -106,6 +107,7 @@ static void free_rest(struct master *m)
     while ((out = master_take_out(m)))
         master_out_destroy(&out);
     maintenance_free(m);
+    quotas_free(m);
 }
 
 void master_destroy(struct master **master)
@@ -393,6 +395,7 @@ Reeve__Devcluster__Registry *master_registry(const struct master *m)
                                    absent->since_ns),
                      absent->deactivated, absent->drain);
     }
+    quotas_to_registry(m, registry);
     if (m->schedule)
         registry->maintenance = PB_DUP(m->schedule);
     for (size_t i = 0; i < m->n_down; i++)

@@ -190,6 +190,19 @@ static void stop(struct master *m, const Mesos__V1__Master__Call *call,
                      call->stop_maintenance->n_machines, reply);
 }
 
+static void quota(struct master *m, const Mesos__V1__Master__Call *call,
+                  struct master_reply *reply)
+{
+    quota_update(m, call->update_quota, reply);
+}
+
+static void weights(struct master *m, const Mesos__V1__Master__Call *call,
+                    struct master_reply *reply)
+{
+    weights_update(m, call->update_weights->weight_infos,
+                   call->update_weights->n_weight_infos, reply);
+}
+
 /* part: does the call carry what it needs? */
 static const struct {
     int type;
@@ -214,6 +227,10 @@ static const struct {
      offsetof(Mesos__V1__Master__Call, reactivate_agent), reactivate},
     {M_CALL(DRAIN_AGENT), offsetof(Mesos__V1__Master__Call, drain_agent),
      drain},
+    {M_CALL(UPDATE_QUOTA), offsetof(Mesos__V1__Master__Call, update_quota),
+     quota},
+    {M_CALL(UPDATE_WEIGHTS), offsetof(Mesos__V1__Master__Call, update_weights),
+     weights},
     {M_CALL(UPDATE_MAINTENANCE_SCHEDULE),
      offsetof(Mesos__V1__Master__Call, update_maintenance_schedule), schedule},
     {M_CALL(START_MAINTENANCE),

@@ -279,6 +279,27 @@ static void answer_metrics(const struct master *m, RESPONSE *out)
     json_decref(whole);
 }
 
+static void answer_quota(const struct master *m, RESPONSE *out)
+{
+    PB_SET(out, type, ANSWER(GET_QUOTA));
+    out->get_quota = PB_NEW(mesos__v1__master__response__get_quota);
+    out->get_quota->status = quota_status(m);
+}
+
+static void answer_weights(const struct master *m, RESPONSE *out)
+{
+    PB_SET(out, type, ANSWER(GET_WEIGHTS));
+    out->get_weights = PB_NEW(mesos__v1__master__response__get_weights);
+    weights_list(m, &out->get_weights->weight_infos,
+                 &out->get_weights->n_weight_infos);
+}
+
+static void answer_roles(const struct master *m, RESPONSE *out)
+{
+    PB_SET(out, type, ANSWER(GET_ROLES));
+    out->get_roles = view_roles(m);
+}
+
 static void answer_schedule(const struct master *m, RESPONSE *out)
 {
     PB_SET(out, type, ANSWER(GET_MAINTENANCE_SCHEDULE));
@@ -310,6 +331,9 @@ static const struct {
     {M_CALL(GET_OPERATIONS), answer_operations},
     {M_CALL(GET_TASKS), answer_tasks},
     {M_CALL(GET_MASTER), answer_master},
+    {M_CALL(GET_ROLES), answer_roles},
+    {M_CALL(GET_QUOTA), answer_quota},
+    {M_CALL(GET_WEIGHTS), answer_weights},
     {M_CALL(GET_MAINTENANCE_SCHEDULE), answer_schedule},
     {M_CALL(GET_MAINTENANCE_STATUS), answer_maintenance},
 };

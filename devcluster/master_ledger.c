@@ -14,7 +14,7 @@ void agent_changed(struct magent *agent)
     agent->version++;
 }
 
-static struct mrole *role_of(struct master *m, const char *name)
+struct mrole *role_get(struct master *m, const char *name)
 {
     struct mrole *role;
 
@@ -23,6 +23,7 @@ static struct mrole *role_of(struct master *m, const char *name)
         role = xcalloc(1, sizeof *role);
         role->name = xstrdup(name);
         HASH_ADD_KEYPTR(hh, m->roles, role->name, strlen(role->name), role);
+        m->nested_roles |= strchr(name, '/') != NULL;
     }
     return role;
 }
@@ -40,7 +41,7 @@ void ledger_share(struct master *m, struct framework *fw,
                 continue;
             fw->shares[k] += milli;
             if (name)
-                role_of(m, name)->shares[k] += milli;
+                role_get(m, name)->shares[k] += milli;
         }
     }
 }

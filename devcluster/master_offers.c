@@ -30,6 +30,7 @@ struct moffer *offer_add(struct master *m, struct magent *agent,
     offer->pool = pool;
     offer->made_ms = m->now_ms;
     ledger_offer(m, agent, fw, pool);
+    role_get(m, offer->role)->allocations++;
     HASH_ADD_KEYPTR(hh, m->offers, offer->id, strlen(offer->id), offer);
     DL_APPEND2(fw->offers, offer, fw_prev, fw_next);
     DL_APPEND2(agent->offers, offer, ag_prev, ag_next);

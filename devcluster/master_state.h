@@ -16,6 +16,7 @@
 #include <utlist.h>
 
 #include "devcluster/master.h"
+#include "devcluster/quantities.h"
 #include "lib/base/err.h"
 #include "lib/mesos/pb_mesos.h"
 #include "lib/mesos/resources.h"
@@ -189,6 +190,15 @@ struct framework {
 struct mrole {
     char *name;
     int64_t shares[SHARE_COUNT];
+    uint64_t allocations; /* offers made to it so far */
+    double weight;        /* 0: not set, 1 then */
+    UT_hash_handle hh;
+};
+
+/* What an operator granted to a top-level role. */
+struct mquota {
+    char *role;
+    struct quantities guarantees, limits;
     UT_hash_handle hh;
 };
 
@@ -207,6 +217,8 @@ struct master {
     struct moffer *offers;
     struct moperation *operations;
     struct mrole *roles;
+    bool nested_roles; /* one of them has a '/' in its name */
+    struct mquota *quotas;
     struct agent_link *links;
     Mesos__V1__Master__Schedule *schedule; /* of maintenance; NULL: none */
     Mesos__V1__MachineID **down;
@@ -304,6 +316,8 @@ void ledger_forget(struct master *m, struct framework *fw,
 void ledger_share(struct master *m, struct framework *fw,
                   const struct resources *pool, int sign);
 void agent_changed(struct magent *agent);
+/* Made when it is not there yet. */
+struct mrole *role_get(struct master *m, const char *name);
 /* Sum of what tasks and executors of this agent hold; a new list. */
 struct resources *agent_used(const struct magent *agent,
                              const struct framework *only);
@@ -349,6 +363,55 @@ void filters_drop_agent(struct magent *agent);
 
 /* ---- allocator.c -------------------------------------------------------- */
 void allocate(struct master *m);
+
+/* ---- allocator_order.c -------------------------------------------------- */
+/* One framework in one of its roles. */
+struct claimant {
+    struct framework *framework;
+    const char *role;
+    const Mesos__V1__OfferFilters *minimum; /* NULL: the master's */
+    Mesos__V1__Scheduler__Event *event;     /* OFFERS being filled */
+};
+/* Is a to be offered resources before b? */
+bool claimant_before(const struct master *m, const struct claimant *a,
+                     const struct claimant *b);
+
+/* ---- allocator_quota.c -------------------------------------------------- */
+/* What one allocation must heed; NULL: there are no quotas. */
+struct quota_round;
+struct quota_round *quota_round_new(const struct master *m);
+void quota_round_free(struct quota_round **round);
+bool quota_round_has_guarantees(const struct quota_round *round);
+/* Cuts the candidate down to what the role may be offered.  first: only when
+ * that brings it nearer to its guarantee; false: it gets nothing. */
+bool quota_round_cut(struct quota_round *round, const char *role, bool first,
+                     struct resources *candidate);
+void quota_round_taken(struct quota_round *round, const char *role,
+                       const struct resources *taken);
+
+/* ---- master_quota.c ----------------------------------------------------- */
+/* What a role and those below it have reserved or use, and, if asked for, are
+ * offered; added to out. */
+void quota_consumed(const struct master *m, const char *role, bool offered,
+                    struct quantities *out);
+void quota_update(struct master *m,
+                  const Mesos__V1__Master__Call__UpdateQuota *call,
+                  struct master_reply *reply);
+Mesos__V1__Master__QuotaStatus *quota_status(const struct master *m);
+/* NULL: none was ever set. */
+const struct mquota *quota_of(const struct master *m, const char *role);
+void weights_update(struct master *m,
+                    Mesos__V1__Master__WeightInfo *const *infos, size_t count,
+                    struct master_reply *reply);
+/* Those that were set; appended. */
+void weights_list(const struct master *m, Mesos__V1__Master__WeightInfo ***list,
+                  size_t *count);
+double weight_of_role(const struct master *m, const char *name);
+void quotas_to_registry(const struct master *m,
+                        Reeve__Devcluster__Registry *registry);
+void quotas_from_registry(struct master *m,
+                          const Reeve__Devcluster__Registry *registry);
+void quotas_free(struct master *m);
 
 /* ---- master_frameworks.c ------------------------------------------------ */
 /* Framework seen only through an agent's tasks. */

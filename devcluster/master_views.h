@@ -16,4 +16,6 @@ json_t *view_completed(const struct master *m, const char *only);
 /* What /state and /state-summary both show of a framework. */
 void view_framework_head(const struct master *m, const struct framework *fw,
                          json_t *out);
+Mesos__V1__Master__Response__GetRoles *view_roles(const struct master *m);
+
 #endif

@@ -178,7 +178,8 @@ static const struct {
     {"GET", "/api/v1", NULL, 405, "405 Method Not Allowed"},
     {"POST", "/api/v1", "{\"type\":\"GET_HEALTH\"}", 200, "\"healthy\":true"},
     {"POST", "/api/v1", "{\"type\":\"GET_AGENTS\"}", 200, "agent-0.local"},
-    {"POST", "/api/v1", "{\"type\":\"GET_QUOTA\"}", 501, "not implemented"},
+    {"POST", "/api/v1", "{\"type\":\"GET_LOGGING_LEVEL\"}", 501,
+     "not implemented"},
     {"POST", "/api/v1", "{", 400, "Failed to parse body into JSON"},
     {"POST", "/api/v1/scheduler", "{\"type\":\"REVIVE\"}", 400,
      "Failed to validate scheduler::Call: Expecting 'framework_id' to be "

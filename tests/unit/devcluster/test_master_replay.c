@@ -115,7 +115,7 @@ Test(master_replay, drain_grace)
 
 Test(master_replay, two_frameworks)
 {
-    run("10-quota-two-frameworks", 15);
+    run("10-quota-two-frameworks", 24);
 }
 
 Test(master_replay, environment)

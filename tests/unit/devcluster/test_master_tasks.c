@@ -558,7 +558,7 @@ static const struct {
      "'M-S0'},'resources':[{'name':'disk','type':'SCALAR','scalar':{'value':"
      "1}}]}}",
      400},
-    {"not implemented", "{'type':'GET_QUOTA'}", 501},
+    {"not implemented", "{'type':'GET_LOGGING_LEVEL'}", 501},
     {"state", "{'type':'GET_STATE'}", 200},
     {"reactivate what is active",
      "{'type':'REACTIVATE_AGENT','reactivate_agent':{'agent_id':{'value':"
