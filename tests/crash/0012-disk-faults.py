@@ -11,89 +11,39 @@ import glob
 import os
 import random
 import re
-import shutil
 import signal
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import SLOW, TOOLS, check, done, guarded, wait_for  # noqa: E402
+from suite import SLOW, check, done, guarded, wait_for  # noqa: E402
+from faults import EXITS, MODES, Faults, run_all  # noqa: E402
 from store import Bench  # noqa: E402
 
 ALL = int(os.environ.get("REEVE_ROUNDS", "0")) >= 50
-MODES = ["EIO", "ENOSPC", "torn", "short"]
 WRITES = 24
-# Small files: the script rotates several times and takes snapshots.
-SMALL = {"segment_kib": 8, "snapshot_log_kib": 16, "reserve_mib": 1,
-         "min_free_mib": 0}
-EXITS = (6, 7)  # EXIT_UNWRITABLE at start, EXIT_WAL
 
 
-class Faults(Bench):
-    def __init__(self, nth=0, mode="EIO"):
-        super().__init__(**SMALL)
-        self.faults = os.path.join(self.folder, "faults")
-        self.env = {"LD_PRELOAD": f"{TOOLS}/faultfs.so",
-                    "FAULTFS_DIR": self.data_dir, "FAULTFS_LOG": self.faults,
-                    "FAULTFS_NTH": str(nth), "FAULTFS_MODE": mode}
-
-    def keep_shadow(self):
-        self.shadow = os.path.join(self.folder, "shadow")
-        os.makedirs(os.path.join(self.shadow, "files"))
-        self.env["FAULTFS_SHADOW"] = self.shadow
-
-    def lose_power(self):
-        """Only what was synced is left, under the names that were synced."""
-        self.kill()
-        shutil.rmtree(self.data_dir)
-        os.mkdir(self.data_dir)
-        names = os.path.join(self.shadow, "names")
-        if not os.path.exists(names):
-            return
-        with open(names) as f:
-            for name, number in map(str.split, f):
-                content = os.path.join(self.shadow, "files", number)
-                target = os.path.join(self.data_dir, name)
-                if os.path.exists(content):
-                    shutil.copy(content, target)
-                else:
-                    open(target, "w").close()
-
-    def faulty(self, what):
-        """what(), whose store meets the faults."""
-        asan = os.environ.get("ASAN_OPTIONS", "")
-        os.environ.update(self.env)
-        os.environ["ASAN_OPTIONS"] = asan + ":verify_asan_link_order=0"
-        try:
-            what()
-        finally:
-            for name in self.env:
-                del os.environ[name]
-            os.environ["ASAN_OPTIONS"] = asan
-
-    def calls(self):
-        with open(self.faults) as f:
-            return [line.split() for line in f]
-
-    def run_script(self):
-        """Until everything is written, writes are refused or it has left."""
-        self.faulty(self.spawn)
-        w = self.writer("a", window=1, size=700, count=WRITES)
-        end = time.monotonic() + 30 * SLOW
-        asked = time.monotonic()
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                return w, self.process.returncode
-            if w.process.poll() is not None:
-                w.thread.join(timeout=10)
+def run_script(b):
+    """Until everything is written, writes are refused or it has left."""
+    with b.faulty():
+        b.spawn()
+    w = b.writer("a", window=1, size=700, count=WRITES)
+    end = time.monotonic() + 30 * SLOW
+    asked = time.monotonic()
+    while time.monotonic() < end:
+        if b.process.poll() is not None:
+            return w, b.process.returncode
+        if w.process.poll() is not None:
+            w.thread.join(timeout=10)
+            return w, None
+        if time.monotonic() > asked + 1:
+            health = b.health("wal")
+            if health and not health.get("ok"):
                 return w, None
-            if time.monotonic() > asked + 1:
-                health = self.health("wal")
-                if health and not health.get("ok"):
-                    return w, None
-                asked = time.monotonic()
-            time.sleep(0.01)
-        raise TimeoutError("neither done nor refused nor gone")
+            asked = time.monotonic()
+        time.sleep(0.01)
+    raise TimeoutError("neither done nor refused nor gone")
 
 
 def half_there(b):
@@ -118,7 +68,7 @@ def half_there(b):
 def one(nth, mode):
     """One run with one fault; what is wrong with it, "" for nothing."""
     with Faults(nth, mode) as b:
-        w, code = b.run_script()
+        w, code = run_script(b)
         calls = b.calls()
         faults = [c for c in calls if c[1] == "fault"]
         call = next((c[1] for c in calls if c[0] == str(nth)), "?")
@@ -158,7 +108,7 @@ def one(nth, mode):
 
 def every_call():
     with Faults() as b:
-        w, code = b.run_script()
+        w, code = run_script(b)
         check("the script without a fault", code is None and
               len(w.acks) == WRITES, (code, b.log()[-2000:]))
         count = len(b.calls())
@@ -169,20 +119,10 @@ def every_call():
               kinds >= {"open", "pwrite", "fsync", "fdatasync", "rename"} and
               files >= {"wal-", "lock", "rese"}, (kinds, files))
         wait_for("the last answer", lambda: len(w.acks) == WRITES)
-    wrong, runs, met = [], 0, 0
-    late = time.monotonic() + 60 * SLOW
-    for nth in range(1, count + 1):
-        # A machine under heavy load meets fewer, and says so.
-        if not ALL and time.monotonic() > late and nth % 4:
-            continue
-        met += 1
-        for mode in MODES if ALL else [MODES[nth % len(MODES)]]:
-            with guarded(f"{mode} at call {nth}"):
-                problem = one(nth, mode)
-                runs += 1
-                if problem:
-                    wrong.append(problem)
-    check(f"{runs} runs, a fault at {met} of {count} calls", not wrong,
+    cases = [(nth, mode) for nth in range(1, count + 1)
+             for mode in (MODES if ALL else [MODES[nth % len(MODES)]])]
+    wrong = run_all(cases, one, lambda nth, mode: f"{mode} at call {nth}")
+    check(f"{len(cases)} runs, a fault at each of {count} calls", not wrong,
           "\n".join(wrong[:8]))
 
 
@@ -191,7 +131,7 @@ def power_lost(nth, goes_on):
     written to; then the power goes.  What is wrong, "" for nothing."""
     with Faults(nth, "KILL") as b:
         b.keep_shadow()
-        w, code = b.run_script()
+        w, code = run_script(b)
         what = f"power lost at call {nth}{', after a restart' * goes_on}: "
         w.process.kill()
         writers = [w]
@@ -199,7 +139,8 @@ def power_lost(nth, goes_on):
             return ""  # fewer calls this time
         if goes_on:
             b.env["FAULTFS_NTH"] = "0"
-            b.faulty(b.start)
+            with b.faulty():
+                b.start()
             more = b.writer("b", window=2, size=700, count=4)
             writers.append(more)
             if not more.finish():
@@ -218,19 +159,15 @@ def power_lost(nth, goes_on):
 
 def every_power_loss():
     with Faults() as b:
-        b.run_script()
+        run_script(b)
         calls = [c for c in b.calls() if c[1] != "fault"]
         # Renamed, and the folder not yet synced: what a restart must mend.
         tender = [int(c[0]) for c in calls if c[1:] == ["fsync", b.data_dir]]
     cases = [(n, False) for n in range(1, len(calls) + 1)
              if ALL or n % 9 == 4] + [(n, True) for n in tender if
                                       ALL or n in tender[:5]]
-    wrong = []
-    for nth, goes_on in cases:
-        with guarded(f"power lost at call {nth}"):
-            problem = power_lost(nth, goes_on)
-            if problem:
-                wrong.append(problem)
+    wrong = run_all(cases, power_lost, lambda nth, _:
+                    f"power lost at call {nth}")
     check(f"power lost at {len(cases)} moments: nothing acknowledged is lost",
           not wrong, "\n".join(wrong[:8]))
 

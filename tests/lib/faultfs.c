@@ -12,9 +12,11 @@
  *                   short   half of the bytes are written and it says so; what
  *                           writes nothing does not fail
  *
+ *   FAULTFS_READS   set: reading counts, too
+ *
  * Counts open, write, pwrite, fsync, fdatasync, rename, ftruncate, fallocate
- * and posix_fallocate.  Not for programs that write by other calls (stdio,
- * mmap).
+ * and posix_fallocate, on demand also read, opendir and unlink.  Not for
+ * programs that write by other calls (stdio, mmap).
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -92,7 +94,9 @@ static bool is_below(const char *path)
 /* A full disk stays full, but syncing and renaming go on. */
 static bool needs_space(const char *call)
 {
-    return !strstr(call, "sync") && strcmp(call, "rename") != 0;
+    return !strstr(call, "sync") && strcmp(call, "rename") != 0 &&
+           strcmp(call, "read") != 0 && strcmp(call, "opendir") != 0 &&
+           strcmp(call, "unlink") != 0;
 }
 
 /* Counts the call; what is to become of it. */
@@ -110,7 +114,7 @@ static enum fault fault_at(const char *call, const char *path)
         fault = mode;
     if (at && n > at && mode == FAIL_ENOSPC && needs_space(call))
         fault = mode;
-    if (mode == FAIL_SHORT && !strstr(call, "write"))
+    if (mode == FAIL_SHORT && !strstr(call, "write") && !strstr(call, "read"))
         fault = NONE;
     if (fault != NONE)
         note(n, "fault", path);
@@ -118,6 +122,11 @@ static enum fault fault_at(const char *call, const char *path)
         raise(SIGKILL);
     pthread_mutex_unlock(&lock);
     return fault;
+}
+
+static bool counts_reads(void)
+{
+    return getenv("FAULTFS_READS") != NULL;
 }
 
 /* "" when it has none. */
@@ -283,6 +292,32 @@ ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
 ssize_t pwrite64(int fd, const void *data, size_t len, off64_t at)
 {
     return pwrite(fd, data, len, at);
+}
+
+ssize_t read(int fd, void *data, size_t len)
+{
+    NEXT(read);
+    enum fault fault = counts_reads() ? fault_on("read", fd) : NONE;
+    if (fault == NONE)
+        return real(fd, data, len);
+    return fault == FAIL_SHORT ? real(fd, data, (len + 1) / 2) : fail(fault);
+}
+
+DIR *opendir(const char *path)
+{
+    NEXT(opendir);
+    enum fault fault = counts_reads() ? fault_at("opendir", path) : NONE;
+    if (fault == NONE)
+        return real(path);
+    fail(fault);
+    return NULL;
+}
+
+int unlink(const char *path)
+{
+    NEXT(unlink);
+    enum fault fault = counts_reads() ? fault_at("unlink", path) : NONE;
+    return fault == NONE ? real(path) : fail(fault);
 }
 
 int fsync(int fd)

@@ -160,7 +160,7 @@ class Bench:
         return out
 
     def spawn(self, crash_at=None, **more):
-        env = dict(os.environ)
+        env = self.environment()
         if crash_at:
             env["REEVE_CRASH_AT"] = crash_at
         with open(self.log_path, "a") as log:
@@ -168,6 +168,9 @@ class Bench:
                 [f"{BIN}/reeve-state-store", *self.flags(**more)], env=env,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self.process
+
+    def environment(self):
+        return dict(os.environ)
 
     def start(self, crash_at=None, serving=True, **more):
         self.spawn(crash_at, **more)
