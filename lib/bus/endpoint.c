@@ -20,8 +20,8 @@ enum {
     MAX_PATH = sizeof((struct sockaddr_un *)0)->sun_path - 1,
     /* A peer that hangs keeps its connection open for ever.  Callers leave it
      * after this, and find who answers at its address then. */
-    HEARTBEAT_MS = 2000,
-    SILENCE_MS = 6000,
+    HEARTBEAT_MS = 1000,
+    SILENCE_MS = 3000,
 };
 /* Larger than any honest request; a reply (a snapshot) has no bound. */
 static const int64_t max_request_bytes = 256 << 20;
