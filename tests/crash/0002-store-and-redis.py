@@ -10,7 +10,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import check, done, guarded, wait_for  # noqa: E402
+from suite import check, done, together, wait_for  # noqa: E402
 from store import Bench, Redis, pause  # noqa: E402
 
 SEED = int(os.environ.get("REEVE_SEED", "1"))
@@ -290,9 +290,7 @@ def accounts():
               b.ask("put", "a", "1").returncode == 0)
 
 
-for part in (trouble_under_load, both_in_trouble, replaced, log_lost,
-             no_redis_no_log, log_alone, two_lineages, both_went_on,
-             two_stores, accounts):
-    with guarded(part.__name__):
-        part()
+together(trouble_under_load, both_in_trouble, replaced, log_lost,
+         no_redis_no_log, log_alone, two_lineages, both_went_on, two_stores,
+         accounts)
 done()

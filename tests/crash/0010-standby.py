@@ -8,7 +8,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import check, done, guarded, wait_for  # noqa: E402
+from suite import check, done, together, wait_for  # noqa: E402
 from store import Writer, pause  # noqa: E402
 from pair import Pair  # noqa: E402
 
@@ -85,7 +85,5 @@ def paused():
         check("also after it took over again", not wrong, wrong)
 
 
-for part in (killed, restarted, paused):
-    with guarded(part.__name__):
-        part()
+together(killed, restarted, paused)
 done()

@@ -8,7 +8,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import check, done, guarded, wait_for  # noqa: E402
+from suite import check, done, together, wait_for  # noqa: E402
 from redis_site import (ACCOUNT, PASSWORD, Database, Sentinel,  # noqa: E402
                         Server)
 from store import Bench, pause  # noqa: E402
@@ -174,8 +174,6 @@ def needs_redis():
         check("wal+replica without Redis is refused", code == 2, (code, log))
 
 
-for part in (one_server, promoted, switched_while_alive, no_sentinel,
-             replica_acknowledges, needs_redis):
-    with guarded(part.__name__):
-        part()
+together(one_server, promoted, switched_while_alive, no_sentinel,
+         replica_acknowledges, needs_redis)
 done()

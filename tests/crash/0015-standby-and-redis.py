@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import check, done, guarded, wait_for  # noqa: E402
+from suite import check, done, together, wait_for  # noqa: E402
 from store import pause  # noqa: E402
 from pair import Pair  # noqa: E402
 
@@ -69,7 +69,5 @@ def options():
               "store_active" not in p.a.log())
 
 
-for part in (redis_away, redis_emptied, both_gone, options):
-    with guarded(part.__name__):
-        part()
+together(redis_away, redis_emptied, both_gone, options)
 done()

@@ -10,7 +10,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import check, done, guarded, wait_for  # noqa: E402
+from suite import check, done, together, wait_for  # noqa: E402
 from redis_site import (ACCOUNT, Database, Sentinel, Server,  # noqa: E402
                         Tls)
 from store import Bench  # noqa: E402
@@ -189,7 +189,5 @@ def failover(b, one, two, sentinels):
     b.kill(signal.SIGTERM)
 
 
-for part in (trusted, refused, other_name, options, quorum):
-    with guarded(part.__name__):
-        part()
+together(trusted, refused, other_name, options, quorum)
 done()

@@ -8,6 +8,7 @@
 check() prints "ok - …" or "not ok - …"; done() ends the test with the right
 exit code.  Everything lives below REEVE_TEST_FOLDER (tests/run gives one).
 """
+import concurrent.futures
 import contextlib
 import glob
 import json
@@ -59,6 +60,15 @@ def guarded(name):
         yield
     except Exception:
         check(name, False, traceback.format_exc())
+
+
+def together(*parts):
+    """Parts that mostly wait, and share nothing: at the same time."""
+    def one(part):
+        with guarded(part.__name__):
+            part()
+    with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(one, parts))
 
 
 def wait_for(what, fn, timeout=30.0, every=0.05):
