@@ -20,27 +20,6 @@
 #include "services/state-store/table.h"
 #include "services/state-store/wal.h"
 
-/* After the callbacks of this turn: what came in together is synced together.
- */
-static void flush(void *self)
-{
-    struct store *s = store_of(self);
-    s->must_flush = false;
-    if (s->stage == STORE_ACTIVE)
-        wal_flush(s->wal);
-}
-
-void store_log(struct store *s, struct record *record)
-{
-    wal_append(s->wal, record);
-    record_queue_push(&s->pending, record);
-    record_unref(record);
-    if (s->must_flush)
-        return;
-    s->must_flush = true;
-    loop_soon(service_loop(s->service), flush, s);
-}
-
 bool store_queue_is_full(const struct store *s)
 {
     return s->pending.bytes + s->answers_bytes > s->queue_max_bytes;
@@ -122,27 +101,59 @@ static void count_batch(struct store *s, const struct wal_batch *batch)
                   (double)batch->sync_us / 1000, "of the last batch");
 }
 
+/* A batch is durable. */
+static void take_batch(struct store *s, const struct wal_batch *batch)
+{
+    if (batch->gave_up_reserve) {
+        log_bad("disk_full", "action=%s", log_q("gave up the reserve"));
+        s->disk_is_full = true;
+        store_check_disk(s);
+    }
+    count_batch(s, batch);
+    push(s, batch->seq);
+    store_advance(s);
+    store_checkpoint(s);
+}
+
 void store_on_wal(void *self, int fd UNUSED, int events UNUSED)
 {
     struct store *s = store_of(self);
     struct wal_batch batch;
     struct err err;
     int result = wal_collect(s->wal, &batch, &err);
-    if (result < 0) {
+    if (result < 0)
         store_fail(s, EXIT_WAL, "wal_failed", err.text);
+    else if (result > 0 && s->stage == STORE_ACTIVE)
+        take_batch(s, &batch);
+}
+
+/* After the callbacks of this turn: what came in together is synced together.
+ */
+static void flush(void *self)
+{
+    struct store *s = store_of(self);
+    struct wal_batch batch;
+    struct err err;
+    s->must_flush = false;
+    if (s->stage != STORE_ACTIVE)
         return;
-    }
-    if (result == 0 || s->stage != STORE_ACTIVE)
+    if (!wal_may_sync_here(s->wal))
+        wal_flush(s->wal);
+    else if (wal_sync_here(s->wal, &batch, &err) < 0)
+        store_fail(s, EXIT_WAL, "wal_failed", err.text);
+    else
+        take_batch(s, &batch);
+}
+
+void store_log(struct store *s, struct record *record)
+{
+    wal_append(s->wal, record);
+    record_queue_push(&s->pending, record);
+    record_unref(record);
+    if (s->must_flush)
         return;
-    if (batch.gave_up_reserve) {
-        log_bad("disk_full", "action=%s", log_q("gave up the reserve"));
-        s->disk_is_full = true;
-        store_check_disk(s);
-    }
-    count_batch(s, &batch);
-    push(s, batch.seq);
-    store_advance(s);
-    store_checkpoint(s);
+    s->must_flush = true;
+    loop_soon(service_loop(s->service), flush, s);
 }
 
 void store_drop_answers(struct store *s)

@@ -25,6 +25,8 @@
 enum {
     AHEAD_BYTES = 1 << 20,       /* zeros written ahead of the records */
     BUFFER_KEEP_BYTES = 8 << 20, /* a larger buffer is given back after use */
+    HERE_MAX_BYTES = 64 << 10,   /* larger goes to the thread */
+    HERE_MAX_US = 2000,          /* while the disk is slower, too */
 };
 
 /* Records on their way to one fdatasync. */
@@ -48,6 +50,7 @@ struct wal {
     bool is_busy; /* the thread has the other one */
     bool must_cut, has_failed;
     uint64_t durable_seq, revision;
+    int64_t last_sync_us;
     struct wal_segment *segments;
     size_t n_segments;
     struct buf zeros; /* AHEAD_BYTES of them */
@@ -62,7 +65,7 @@ struct wal {
     struct wal_batch outcome;
     struct err err; /* code not 0: failed */
 
-    /* The thread's side. */
+    /* The thread's side; the loop's while the thread has nothing to do. */
     int fd;
     uint64_t end;       /* of the records in the segment */
     uint64_t allocated; /* zeros written up to here */
@@ -302,7 +305,8 @@ void wal_append(struct wal *w, const struct record *record)
     w->revision = record->revision;
 }
 
-static void hand_over(struct wal *w)
+/* The batch that was filled becomes the one that is written. */
+static struct batch *close_batch(struct wal *w)
 {
     struct batch *batch = &w->batches[w->filling];
     struct wal_segment *newest = &w->segments[w->n_segments - 1];
@@ -318,6 +322,12 @@ static void hand_over(struct wal *w)
     w->must_cut = false;
     w->filling = !w->filling;
     w->is_busy = true;
+    return batch;
+}
+
+static void hand_over(struct wal *w)
+{
+    const struct batch *batch = close_batch(w);
     pthread_mutex_lock(&w->lock);
     w->job = batch;
     pthread_cond_signal(&w->wake);
@@ -344,6 +354,40 @@ static void clear(struct batch *batch)
         buf_clear(&batch->bytes);
 }
 
+static int conclude(struct wal *w, const struct wal_batch *outcome,
+                    const struct err *failure, struct err *err)
+{
+    w->is_busy = false;
+    if (failure->code) {
+        w->has_failed = true;
+        return err_set(err, failure->code, "%s", failure->text);
+    }
+    w->last_sync_us = outcome->sync_us;
+    w->durable_seq = outcome->seq;
+    clear(&w->batches[!w->filling]);
+    return 1;
+}
+
+bool wal_may_sync_here(const struct wal *w)
+{
+    const struct batch *batch = &w->batches[w->filling];
+    const struct wal_segment *newest = &w->segments[w->n_segments - 1];
+    return !w->is_busy && !w->has_failed && batch->first_seq &&
+           batch->first_seq == batch->last_seq &&
+           batch->bytes.len <= HERE_MAX_BYTES &&
+           w->last_sync_us <= HERE_MAX_US && !w->must_cut &&
+           newest->bytes < w->segment_bytes &&
+           w->end + batch->bytes.len <= w->allocated;
+}
+
+int wal_sync_here(struct wal *w, struct wal_batch *outcome, struct err *err)
+{
+    struct err failure = {0};
+    memset(outcome, 0, sizeof *outcome);
+    do_job(w, close_batch(w), outcome, &failure);
+    return conclude(w, outcome, &failure, err);
+}
+
 int wal_collect(struct wal *w, struct wal_batch *batch, struct err *err)
 {
     uint64_t events;
@@ -357,13 +401,8 @@ int wal_collect(struct wal *w, struct wal_batch *batch, struct err *err)
     pthread_mutex_unlock(&w->lock);
     if (!is_done)
         return 0;
-    w->is_busy = false;
-    if (failure.code) {
-        w->has_failed = true;
-        return err_set(err, failure.code, "%s", failure.text);
-    }
-    w->durable_seq = batch->seq;
-    clear(&w->batches[!w->filling]);
+    if (conclude(w, batch, &failure, err) < 0)
+        return -1;
     wal_flush(w);
     return 1;
 }

@@ -4,7 +4,8 @@
  * Two buffers: while the writing thread writes and syncs one, new records fill
  * the other; when the thread is done the filled one goes next, so all that came
  * in meanwhile shares one fdatasync.  The thread touches nothing but the file
- * and the buffer it was handed, and tells by an eventfd.
+ * and the buffer it was handed, and tells by an eventfd.  One small record that
+ * comes alone need not go through the thread (wal_sync_here).
  *
  * A failed write or sync is final: what the disk holds is not known any more.
  * The caller must end the process; a new one reads what is there.
@@ -39,14 +40,22 @@ void wal_append(struct wal *wal, const struct record *record);
 /* Hands over what was appended, if the thread has nothing to do. */
 void wal_flush(struct wal *wal);
 
-/* Readable when a batch is done: call wal_collect(). */
-int wal_fd(const struct wal *wal);
 struct wal_batch {
     uint64_t seq; /* everything up to here is durable */
     uint64_t records, bytes;
     int64_t sync_us;
     bool gave_up_reserve; /* the disk was full */
 };
+
+/* One small record waits alone, the thread has nothing to do, the disk was
+ * quick of late and nothing but the record is to be written: then two threads
+ * waking each other would cost half as much as the sync. */
+bool wal_may_sync_here(const struct wal *wal);
+/* Only then.  1: it is durable; -1: the log failed. */
+int wal_sync_here(struct wal *wal, struct wal_batch *batch, struct err *err);
+
+/* Readable when the thread is done with a batch: call wal_collect(). */
+int wal_fd(const struct wal *wal);
 /* 1: a batch is done and the next one was handed over; 0: nothing new;
  * -1: the log failed. */
 int wal_collect(struct wal *wal, struct wal_batch *batch, struct err *err);

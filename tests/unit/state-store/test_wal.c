@@ -129,6 +129,51 @@ Test(wal, goes_on_after_a_restart)
     temp_dir_remove(dir);
 }
 
+/* Small records that come alone need no thread; all else does. */
+Test(wal, syncs_a_lone_record_at_once)
+{
+    char *dir = temp_dir();
+    struct table *t = table_new(test_lineage);
+    struct wal *wal = open_wal(dir, NULL, t);
+    struct wal_batch batch;
+    struct err err;
+    int here = 0;
+    cr_assert(!wal_may_sync_here(wal), "nothing to write");
+    log_it(wal, put(t, "a", "lays zeros out"));
+    cr_assert(!wal_may_sync_here(wal), "no room laid out yet");
+    wait_durable(wal, 1);
+    log_it(wal, put(t, "a", "two"));
+    log_it(wal, put(t, "b", "of them"));
+    cr_assert(!wal_may_sync_here(wal), "two records");
+    wait_durable(wal, 3);
+    wal_cut(wal);
+    log_it(wal, put(t, "a", "after a cut"));
+    cr_assert(!wal_may_sync_here(wal), "a segment is to be made");
+    wait_durable(wal, 4);
+    for (uint64_t seq = 5; seq < 40; seq++) {
+        log_it(wal, put(t, "c", "alone"));
+        if (!wal_may_sync_here(wal)) { /* the disk may be slow */
+            wait_durable(wal, seq);
+            continue;
+        }
+        cr_assert_eq(wal_sync_here(wal, &batch, &err), 1, "%s", err.text);
+        cr_assert_eq(batch.records, 1);
+        cr_assert_eq(batch.seq, seq);
+        cr_assert_eq(wal_durable_seq(wal), seq);
+        cr_assert_eq(wal_unsynced_bytes(wal), 0);
+        here++;
+    }
+    wal_destroy(&wal);
+    struct wal_found found = {0};
+    cr_assert_eq(wal_recover(dir, &found, &err), 0, "%s", err.text);
+    cr_assert(tables_equal(t, found.table));
+    wal_found_free(&found);
+    table_destroy(&t);
+    temp_dir_remove(dir);
+    if (!here)
+        cr_skip("the disk was slow all the time");
+}
+
 /* Appends without ever waiting: everything is there after wal_destroy(), over
  * many segments. */
 Test(wal, many_segments)
