@@ -223,6 +223,7 @@ test-programs: $(FUZZ_REPLAYS)
 BENCHES   = store disk redis etcd $(if $(wildcard /usr/include/zookeeper/zookeeper.h),zk)
 BENCH_BINS = $(BENCHES:%=$(B)/tests/bench/%_bench)
 $(B)/tests/bench/zk_bench: LDLIBS += -lzookeeper_mt
+$(B)/tests/bench/store_bench: $(B)/obj/tests/bench/zmtp.o
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/meter.o \
              $(call lib_a,$(CORE_LIBS))
 	$(link)

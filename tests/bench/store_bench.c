@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store_bench - transactions to a state-store, and the events they give
  *
- *   store_bench txn RUN_DIR CLIENTS BYTES SECONDS [KEYS [COUNT]]
+ *   store_bench txn|zmq RUN_DIR CLIENTS BYTES SECONDS [KEYS [COUNT]]
  *   store_bench events RUN_DIR CLIENTS BYTES SECONDS SUBSCRIBERS
  *
- * CLIENTS transactions under way, spread over up to MAX_CONNECTIONS DEALER
- * sockets; each puts one key of KEYS (1000) and has a request id of its own.
- * Counts only replies with code 0 that tell a revision.  With COUNT the run
- * ends after so many.  events: what SUBSCRIBERS receive meanwhile, checked for
- * gaps.
+ * CLIENTS transactions under way, spread over up to MAX_CONNECTIONS
+ * connections: plain sockets that speak as a DEALER does, like those of the
+ * other programs here, or with zmq sockets of 0MQ's library.  Each puts one key
+ * of KEYS (1000) and has a request id of its own. Counts only replies with code
+ * 0 that tell a revision.  With COUNT the run ends after so many.  events: what
+ * SUBSCRIBERS receive meanwhile, checked for gaps.
  *
  * The requests are prepared once and their numbers written over, like those of
  * the other programs here: what is measured is the store.
@@ -26,6 +27,7 @@
 #include "proto/bus.pb-c.h"
 #include "proto/store.pb-c.h"
 #include "tests/bench/meter.h"
+#include "tests/bench/zmtp.h"
 
 enum {
     MAX_CONNECTIONS = 4,
@@ -48,7 +50,9 @@ struct subscriber {
 struct bench {
     void *context;
     char endpoint[256], feed[256];
+    struct zmtp *lines[MAX_CONNECTIONS]; /* or with 0MQ: */
     void *sockets[MAX_CONNECTIONS];
+    bool is_zmq;
     size_t n_sockets, n_clients, keys;
     uint64_t next, count; /* transactions: sent, to be sent (0: no bound) */
     int64_t sent_us[MAX_CLIENTS];
@@ -143,8 +147,11 @@ static void ask(struct bench *b, size_t slot)
     write_number(b->key + 6, n % b->keys, KEY_DIGITS);
     b->sent_us[slot] = meter_now_us();
     b->under_way++;
-    if (zmq_send(b->sockets[slot % b->n_sockets], b->request, b->request_len,
-                 ZMQ_DONTWAIT) < 0)
+    size_t via = slot % b->n_sockets;
+    if (!b->is_zmq)
+        zmtp_put(b->lines[via], b->request, b->request_len);
+    else if (zmq_send(b->sockets[via], b->request, b->request_len,
+                      ZMQ_DONTWAIT) < 0)
         die("send");
 }
 
@@ -162,8 +169,9 @@ static bool is_success(const Reeve__BusReply *reply)
     return is_ok;
 }
 
-static void hear(struct bench *b, const void *data, size_t len)
+static void hear(void *self, const void *data, size_t len)
 {
+    struct bench *b = self;
     Reeve__BusReply *reply = reeve__bus_reply__unpack(NULL, len, data);
     unsigned slot = 0;
     if (!reply || sscanf(str_or_empty(reply->id), "b-%5u-", &slot) != 1 ||
@@ -251,17 +259,35 @@ static void subscribe(struct bench *b, size_t count)
 
 /* ---- a run ------------------------------------------------------------- */
 
-static void connect_all(struct bench *b)
+static void *dealer(struct bench *b)
 {
     int high_water = HIGH_WATER;
+    void *socket = zmq_socket(b->context, ZMQ_DEALER);
+    zmq_setsockopt(socket, ZMQ_SNDHWM, &high_water, sizeof high_water);
+    zmq_setsockopt(socket, ZMQ_RCVHWM, &high_water, sizeof high_water);
+    if (zmq_connect(socket, b->endpoint) < 0)
+        die(b->endpoint);
+    return socket;
+}
+
+static void connect_all(struct bench *b)
+{
     b->n_sockets = MIN(b->n_clients, (size_t)MAX_CONNECTIONS);
     for (size_t i = 0; i < b->n_sockets; i++) {
-        b->sockets[i] = zmq_socket(b->context, ZMQ_DEALER);
-        zmq_setsockopt(b->sockets[i], ZMQ_SNDHWM, &high_water, sizeof(int));
-        zmq_setsockopt(b->sockets[i], ZMQ_RCVHWM, &high_water, sizeof(int));
-        if (zmq_connect(b->sockets[i], b->endpoint) < 0)
-            die(b->endpoint);
+        if (b->is_zmq)
+            b->sockets[i] = dealer(b);
+        else
+            b->lines[i] = zmtp_connect(b->endpoint);
     }
+}
+
+static zmq_pollitem_t item_of(struct bench *b, size_t i)
+{
+    if (b->is_zmq)
+        return (zmq_pollitem_t){b->sockets[i], 0, ZMQ_POLLIN, 0};
+    bool is_sent = zmtp_flush(b->lines[i]);
+    short events = (short)(ZMQ_POLLIN | (is_sent ? 0 : ZMQ_POLLOUT));
+    return (zmq_pollitem_t){NULL, zmtp_fd(b->lines[i]), events, 0};
 }
 
 static void turn(struct bench *b)
@@ -269,15 +295,20 @@ static void turn(struct bench *b)
     zmq_pollitem_t items[MAX_CONNECTIONS + MAX_SUBSCRIBERS];
     size_t n = 0;
     for (size_t i = 0; i < b->n_sockets; i++)
-        items[n++] = (zmq_pollitem_t){b->sockets[i], 0, ZMQ_POLLIN, 0};
+        items[n++] = item_of(b, i);
     for (size_t i = 0; i < b->n_subscribers; i++)
         items[n++] =
             (zmq_pollitem_t){b->subscribers[i].socket, 0, ZMQ_POLLIN, 0};
     if (zmq_poll(items, (int)n, 1000) < 0)
         die("poll");
-    for (size_t i = 0; i < b->n_sockets; i++)
-        while (items[i].revents && receive(b, b->sockets[i]))
+    for (size_t i = 0; i < b->n_sockets; i++) {
+        if (!(items[i].revents & ZMQ_POLLIN))
+            continue;
+        if (!b->is_zmq)
+            zmtp_take(b->lines[i], hear, b);
+        while (b->is_zmq && receive(b, b->sockets[i]))
             ;
+    }
     for (size_t i = 0; i < b->n_subscribers; i++)
         while (items[b->n_sockets + i].revents &&
                receive_event(b, &b->subscribers[i]))
@@ -309,7 +340,9 @@ int main(int argc, char **argv)
     struct bench *b = &bench;
     struct err err = {0};
     bool is_events = argc == 7 && str_eq(argv[1], "events");
-    if (!is_events && (argc < 6 || argc > 8 || !str_eq(argv[1], "txn")))
+    b->is_zmq = argc > 1 && str_eq(argv[1], "zmq");
+    if (!is_events &&
+        (argc < 6 || argc > 8 || (!b->is_zmq && !str_eq(argv[1], "txn"))))
         return 2;
     if (bus_endpoint(argv[2], "state-store", b->endpoint, sizeof b->endpoint,
                      &err) < 0 ||
