@@ -109,16 +109,18 @@ class Disk(Server):
 class Redis(Server):
     name = "Redis AOF always"
     needs = ("redis-server",)
-    fsync = "always"
+    fsync, port, extra = "always", 0, ()
 
     @property
     def socket(self):
         return os.path.join(self.folder, "s")
 
     def launch(self):
-        self.spawn("redis-server", "--port", "0", "--unixsocket", self.socket,
+        self.spawn("redis-server", "--port", str(self.port), "--bind",
+                   "127.0.0.1", "--unixsocket", self.socket,
                    "--dir", self.folder, "--save", "", "--appendonly", "yes",
-                   "--appendfsync", self.fsync, "--maxclients", "5000")
+                   "--appendfsync", self.fsync, "--maxclients", "5000",
+                   *self.extra)
 
     def is_up(self):
         try:
@@ -138,6 +140,14 @@ class MirrorRedis(Redis):
     """As `reeve up` starts it."""
     name = "mirror"
     fsync = "everysec"
+
+
+class ReplicaRedis(MirrorRedis):
+    name = "replica"
+
+    def follow(self, port):
+        self.extra = ("--replicaof", f"127.0.0.1 {port}",
+                      "--repl-diskless-sync-delay", "0")
 
 
 class Etcd(Server):
@@ -230,6 +240,16 @@ class Store(Server):
         raise Gone("the store is gone")
 
 
+class StoreByLibrary(Store):
+    """What a caller sees who uses 0MQ's library, which has a thread of its
+    own."""
+    name = "store wal by libzmq"
+
+    def command(self, clients, size, seconds):
+        command = super().command(clients, size, seconds)
+        return [command[0], "zmq", *command[2:]]
+
+
 class StoreWithRedis(Store):
     name = "store wal+redis"
     ack = "wal+redis"
@@ -266,4 +286,24 @@ class StoreWithRedis(Store):
         self.redis.stop()
 
 
-ALL = [Disk, Redis, Etcd, ZooKeeper, Store, StoreWithRedis]
+class StoreWithReplica(StoreWithRedis):
+    name = "store wal+replica"
+    ack = "wal+replica"
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.replica = ReplicaRedis(self.folder)
+
+    def launch(self):
+        self.redis.port, = free_ports(1)
+        self.replica.follow(self.redis.port)
+        super().launch()
+        self.replica.start()
+
+    def stop(self):
+        super().stop()
+        self.replica.stop()
+
+
+ALL = [Disk, Redis, Etcd, ZooKeeper, Store, StoreByLibrary, StoreWithRedis,
+       StoreWithReplica]
