@@ -78,6 +78,10 @@ def one(nth, mode):
             renamed = [c[2] for c in calls if c[1] == "rename" and
                        int(c[0]) < nth]
             path = renamed[-1] if renamed else "/wal-"
+            # Or of a snapshot, which another thread renamed just before.
+            if any("/snapshot-" in c[2] for c in calls
+                   if c[1] == "rename" and nth - 8 <= int(c[0]) < nth):
+                path = "a snapshot's or the log's"
         is_log = "/wal-" in path
         if code is not None and code not in EXITS:
             return what + f"left with {code}\n{b.log()[-1500:]}"
