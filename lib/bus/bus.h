@@ -108,5 +108,8 @@ size_t bus_pub_in_flight(const struct bus_pub *pub);
  * ERR_INVALID when the path is longer than the 107 bytes of a unix socket. */
 int bus_endpoint(const char *run_dir, const char *name, char *out, size_t size,
                  struct err *err);
+/* ipc:// with a path, or tcp:// on loopback with a port; else ERR_INVALID,
+ * ERR_UNSUPPORTED for tcp off loopback. */
+int bus_endpoint_check(const char *endpoint, struct err *err);
 
 #endif

@@ -15,10 +15,6 @@ struct err;
 /* The 0MQ context of this process; a forked child gets its own. */
 void *bus_context(void);
 
-/* ipc:// with a path, or tcp:// on loopback with a port; else ERR_INVALID,
- * ERR_UNSUPPORTED for tcp off loopback. */
-int bus_endpoint_check(const char *endpoint, struct err *err);
-
 /* A raw socket of this type, with nothing kept after close. */
 void *bus_socket(int type, int high_water);
 

@@ -121,11 +121,14 @@ static int check_int(struct value *value, const char *text, struct err *err)
 {
     const struct service_option *o = value->option;
     bool has_range = o->min != 0 || o->max != 0;
+    /* A unit, not the name of the value: "N", "PORT". */
+    const char *unit =
+        o->unit && islower((unsigned char)*o->unit) ? o->unit : NULL;
     char wanted[128] = "a whole number";
     if (has_range)
         snprintf(wanted, sizeof wanted,
                  "a whole number from %" PRId64 " to %" PRId64 "%s%s", o->min,
-                 o->max, o->unit ? " " : "", str_or_empty(o->unit));
+                 o->max, unit ? " " : "", str_or_empty(unit));
     if (!parse_i64(text, &value->number) ||
         (has_range && (value->number < o->min || value->number > o->max)))
         return bad_value(value, text, wanted, err);
@@ -248,6 +251,12 @@ static void take_text(struct value *value, const char *source, const char *text)
         add_item(value, text, strlen(text));
 }
 
+static void take_default(struct value *value)
+{
+    AUTO_FREE char *flag = xasprintf("--%s", value->option->name);
+    take_text(value, flag, value->option->fallback);
+}
+
 /* The first of the variables named in `also` ("A" or "A,B") that is set. */
 static const char *also_text(const char *also, char *(*getenv_fn)(const char *),
                              const char **name)
@@ -283,7 +292,7 @@ static int fill(struct value *value, char *(*getenv_fn)(const char *),
     else if (also)
         take_text(value, also_name, also);
     else if (o->fallback)
-        take_text(value, o->name, o->fallback);
+        take_default(value);
     else
         return err_set(err, ERR_INVALID, "--%s (or %s) must be given: %s",
                        o->name, variable, o->help);
@@ -355,6 +364,13 @@ static const struct value *get(const struct options *options, const char *name,
     const struct value *value = find(options, name);
     ASSERT(value && value->option->type == type);
     return value;
+}
+
+const char *options_source(const struct options *options, const char *name)
+{
+    const struct value *value = find(options, name);
+    ASSERT(value && value->source);
+    return value->source;
 }
 
 const char *options_str(const struct options *options, const char *name)

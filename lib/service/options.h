@@ -31,6 +31,9 @@ enum options_wish options_wish(const struct options *options);
 /* Table of all options; for --help. */
 void options_help(const struct options *options, struct buf *out);
 
+/* What a text about the value begins with: "--port", or the variable it came
+ * from, "REEVE_PORT". */
+const char *options_source(const struct options *options, const char *name);
 const char *options_str(const struct options *options, const char *name);
 int64_t options_int(const struct options *options, const char *name);
 double options_double(const struct options *options, const char *name);

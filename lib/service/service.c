@@ -230,6 +230,26 @@ size_t service_list(const struct service *service, const char *name,
     return options_list(service->options, name, out);
 }
 
+const char *service_source(const struct service *service, const char *name)
+{
+    return options_source(service->options, name);
+}
+
+char *service_endpoint(const struct service *service, const char *option,
+                       const char *socket, struct err *err)
+{
+    const char *given = service_str(service, option);
+    char own[PATH_MAX];
+    if (*given && bus_endpoint_check(given, err) < 0) {
+        err_wrap(err, "%s", service_source(service, option));
+        return NULL;
+    }
+    if (!*given &&
+        bus_endpoint(service->run_dir, socket, own, sizeof own, err) < 0)
+        return NULL;
+    return xstrdup(*given ? given : own);
+}
+
 void service_exit(struct service *service, int code)
 {
     /* The first reason is the one to tell. */
@@ -251,7 +271,8 @@ void service_health(struct service *service, const char *check, bool ok,
     enum log_level level = ok ? LOG_INFO : LOG_ODD;
     if (change == VITALS_FULL)
         log_odd("health_table_full", "check=%s", log_q(check));
-    else if (change == VITALS_CHANGED || (change == VITALS_NEW && !ok))
+    else if (change == VITALS_CHANGED || change == VITALS_REWORDED ||
+             (change == VITALS_NEW && !ok))
         log_event(level, "health", "check=%s ok=%d text=%s", check, ok,
                   log_q(text));
 }
@@ -304,9 +325,8 @@ static int read_options(struct service *s, int argc, char **argv, bool *is_done,
         return EXIT_OK;
     enum log_level level;
     if (!log_level_parse(service_str(s, "log-level"), &level)) {
-        err_set(err, ERR_INVALID,
-                "--log-level: \"%s\" is not debug, info, odd or bad",
-                service_str(s, "log-level"));
+        err_set(err, ERR_INVALID, "%s: \"%s\" is not debug, info, odd or bad",
+                service_source(s, "log-level"), service_str(s, "log-level"));
         return EXIT_USAGE;
     }
     log_set_level(level);
@@ -314,7 +334,8 @@ static int read_options(struct service *s, int argc, char **argv, bool *is_done,
     s->title = xasprintf("%s%s%s", s->spec->name, *suffix ? "-" : "", suffix);
     if (strchr(suffix, '/') || strlen(suffix) > 32) {
         err_set(err, ERR_INVALID,
-                "--name: \"%s\" is not a short name without slashes", suffix);
+                "%s: \"%s\" is not a short name without slashes",
+                service_source(s, "name"), suffix);
         return EXIT_USAGE;
     }
     log_set_service(s->title);
@@ -325,7 +346,8 @@ static int open_run_dir(struct service *s, struct err *err)
 {
     const char *given = service_str(s, "run-dir");
     if (!*given) {
-        err_set(err, ERR_INVALID, "--run-dir: \"\" is not a folder");
+        err_set(err, ERR_INVALID, "%s: \"\" is not a folder",
+                service_source(s, "run-dir"));
         return EXIT_USAGE;
     }
     if (fs_mkdirs(given, 0700, err) < 0) {
@@ -357,12 +379,10 @@ static void on_hangup(void *self, int signo UNUSED)
 
 static int open_bus(struct service *s, struct err *err)
 {
-    char endpoint[PATH_MAX];
-    const char *given = service_str(s, "endpoint");
-    if (!*given &&
-        bus_endpoint(s->run_dir, s->title, endpoint, sizeof endpoint, err) < 0)
+    AUTO_FREE char *endpoint = service_endpoint(s, "endpoint", s->title, err);
+    if (!endpoint)
         return EXIT_USAGE;
-    s->bus = bus_server_new(s->loop, *given ? given : endpoint, err);
+    s->bus = bus_server_new(s->loop, endpoint, err);
     if (s->bus)
         return EXIT_OK;
     switch ((int)err->code) {

@@ -85,10 +85,20 @@ bool service_bool(const struct service *service, const char *name);
 size_t service_list(const struct service *service, const char *name,
                     const char *const **out);
 
+/* For a text about a value that is refused: "--port", or the variable that it
+ * came from. */
+const char *service_source(const struct service *service, const char *name);
+/* The endpoint that an option names, or when it is empty the socket of that
+ * name in the run dir.  ERR_UNSUPPORTED for tcp:// off loopback.  malloc'd;
+ * NULL on error. */
+char *service_endpoint(const struct service *service, const char *option,
+                       const char *socket, struct err *err);
+
 /* Stops the loop; the process exits with this code after stop(). */
 void service_exit(struct service *service, int code);
 
-/* A named check; logs and stamps when ok changes.  fmt: one sentence. */
+/* A named check; logs and stamps when ok changes, and logs when what is not ok
+ * has another reason (once in a minute).  fmt: one sentence. */
 void service_health(struct service *service, const char *check, bool ok,
                     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Metrics: name and help are literals. */

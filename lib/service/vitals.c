@@ -6,6 +6,14 @@
 
 #include "lib/base/base.h"
 
+static uint32_t hash(const char *name)
+{
+    uint32_t h = 2166136261u;
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 16777619u;
+    return h;
+}
+
 static struct check *find_check(struct vitals *vitals, const char *name)
 {
     for (size_t i = 0; i < vitals->check_count; i++)
@@ -29,6 +37,13 @@ enum vitals_change vitals_check(struct vitals *vitals, const char *name,
     } else if (check->ok != ok) {
         check->since_wall_ms = now_wall_ms;
         change = VITALS_CHANGED;
+    } else if (!ok && hash(text) != check->told_hash &&
+               now_wall_ms - check->told_wall_ms >= VITALS_REWORD_MS) {
+        change = VITALS_REWORDED;
+    }
+    if (change != VITALS_SAME) {
+        check->told_wall_ms = now_wall_ms;
+        check->told_hash = hash(text);
     }
     check->ok = ok;
     snprintf(check->text, sizeof check->text, "%s", text);
@@ -41,14 +56,6 @@ bool vitals_is_healthy(const struct vitals *vitals)
         if (!vitals->checks[i].ok)
             return false;
     return true;
-}
-
-static uint32_t hash(const char *name)
-{
-    uint32_t h = 2166136261u;
-    for (; *name; name++)
-        h = (h ^ (unsigned char)*name) * 16777619u;
-    return h;
 }
 
 struct metric *vitals_metric(struct vitals *vitals, const char *name,

@@ -11,13 +11,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { VITALS_MAX_CHECKS = 64, VITALS_MAX_METRICS = 512 };
+enum {
+    VITALS_MAX_CHECKS = 64,
+    VITALS_MAX_METRICS = 512,
+    VITALS_REWORD_MS = 60000,
+};
 
 struct check {
     char name[64];
     bool ok;
     char text[512];
     int64_t since_wall_ms; /* when ok last changed */
+    int64_t told_wall_ms;  /* of the last answer that was not VITALS_SAME */
+    uint32_t told_hash;    /* of its text */
 };
 struct metric {
     const char *name, *help; /* literals */
@@ -34,9 +40,11 @@ struct vitals {
 
 enum vitals_change {
     VITALS_SAME,
-    VITALS_NEW,     /* first told */
-    VITALS_CHANGED, /* ok became not ok, or the other way */
-    VITALS_FULL,    /* dropped */
+    VITALS_NEW,      /* first told */
+    VITALS_CHANGED,  /* ok became not ok, or the other way */
+    VITALS_REWORDED, /* not ok for another reason; at most once in a minute,
+                        as a text may count seconds */
+    VITALS_FULL,     /* dropped */
 };
 enum vitals_change vitals_check(struct vitals *vitals, const char *name,
                                 bool ok, const char *text, int64_t now_wall_ms);

@@ -32,32 +32,32 @@ static void on_alive(void *self, bool is_alive)
                               "are as of then");
 }
 
-static int endpoint_of(struct gateway *g, const char *option, const char *name,
-                       char out[160], struct err *err)
-{
-    const char *given = service_str(g->service, option);
-    if (!*given)
-        return bus_endpoint(service_run_dir(g->service), name, out, 160, err);
-    if (strlen(given) >= 160)
-        return err_set(err, ERR_INVALID, "--%s: longer than 159 characters",
-                       option);
-    memcpy(out, given, strlen(given) + 1);
-    return 0;
-}
-
 static int connect_bus(struct gateway *g, struct err *err)
 {
     static const struct replica_events events = {.alive = on_alive};
-    char store[160], feed[160], planner[160], broker[160];
-    if (endpoint_of(g, "store", "state-store", store, err) < 0 ||
-        endpoint_of(g, "store-feed", "state-store.pub", feed, err) < 0 ||
-        endpoint_of(g, "planner", "planner", planner, err) < 0 ||
-        endpoint_of(g, "broker", "offer-broker", broker, err) < 0)
-        return -1;
+    static const struct {
+        const char *option, *socket;
+    } peers[] = {{"store", "state-store"},
+                 {"store-feed", "state-store.pub"},
+                 {"planner", "planner"},
+                 {"broker", "offer-broker"}};
+    char *at[ARRAY_LEN(peers)] = {0};
     struct loop *loop = service_loop(g->service);
-    g->planner = bus_client_new(loop, "api-gateway", planner);
-    g->broker = bus_client_new(loop, "api-gateway", broker);
-    g->replica = replica_new(loop, "api-gateway", store, feed, "", &events, g);
+    size_t n = 0;
+    while (n < ARRAY_LEN(peers) &&
+           (at[n] = service_endpoint(g->service, peers[n].option,
+                                     peers[n].socket, err)))
+        n++;
+    if (n == ARRAY_LEN(peers)) {
+        g->replica =
+            replica_new(loop, "api-gateway", at[0], at[1], "", &events, g);
+        g->planner = bus_client_new(loop, "api-gateway", at[2]);
+        g->broker = bus_client_new(loop, "api-gateway", at[3]);
+    }
+    for (size_t i = 0; i < n; i++)
+        free(at[i]);
+    if (n < ARRAY_LEN(peers))
+        return -1;
     g->source = (struct view_source){g->replica, source_get, source_each};
     return 0;
 }

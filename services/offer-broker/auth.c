@@ -73,7 +73,9 @@ static int read_basic(struct auth *a, struct err *err)
     else
         a->secret = env && *env ? xstrdup(env) : NULL;
     if (*file && !a->secret)
-        return err_wrap(err, "--principal-secret-file");
+        return err_wrap(
+            err, "%s",
+            service_source(a->broker->service, "principal-secret-file"));
     if (a->secret && strchr(a->secret, ':'))
         return err_set(err, ERR_INVALID,
                        "a master takes no secret with a colon in it");
@@ -86,7 +88,10 @@ static int read_bearer(struct auth *a, struct err *err)
     if (!*a->token_file)
         return 0;
     a->token = read_secret(a->token_file, err);
-    return a->token ? 0 : err_wrap(err, "--token-file");
+    return a->token
+               ? 0
+               : err_wrap(err, "%s",
+                          service_source(a->broker->service, "token-file"));
 }
 
 static int read_account(struct auth *a, struct err *err)
@@ -114,7 +119,8 @@ static int read_all(struct auth *a, struct err *err)
     a->insecure = service_bool(a->broker->service, "insecure");
     a->ca_file = *ca_file ? ca_file : NULL;
     if (a->ca_file && fs_read(a->ca_file, 16 << 20, &probe, err) < 0)
-        return err_wrap(err, "--ca-file");
+        return err_wrap(err, "%s",
+                        service_source(a->broker->service, "ca-file"));
     if (read_basic(a, err) < 0 || read_bearer(a, err) < 0 ||
         read_account(a, err) < 0)
         return -1;
@@ -124,7 +130,8 @@ static int read_all(struct auth *a, struct err *err)
                        "of --principal-secret-file (REEVE_SECRET), "
                        "--token-file, DCOS_SERVICE_ACCOUNT_CREDENTIAL");
     if (strchr(a->principal, ':'))
-        return err_set(err, ERR_INVALID, "--principal: holds a colon");
+        return err_set(err, ERR_INVALID, "%s: holds a colon",
+                       service_source(a->broker->service, "principal"));
     return 0;
 }
 

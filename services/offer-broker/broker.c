@@ -276,14 +276,17 @@ static int read_masters(struct broker *b, struct err *err)
     struct master_list *masters;
 
     if (!str_eq(scheme, "http") && !str_eq(scheme, "https"))
-        return err_set(err, ERR_INVALID, "--master-scheme: http or https");
+        return err_set(err, ERR_INVALID, "%s: \"%s\" is not http or https",
+                       service_source(b->service, "master-scheme"), scheme);
     if (str_starts(b->masters, "zk://")) {
         b->zk = zk_leader_new(b->loop, &config, on_leader, b, err);
-        return b->zk ? 0 : err_wrap(err, "--master");
+        return b->zk
+                   ? 0
+                   : err_wrap(err, "%s", service_source(b->service, "master"));
     }
     masters = master_list_parse(b->masters, err);
     if (!masters)
-        return err_wrap(err, "--master");
+        return err_wrap(err, "%s", service_source(b->service, "master"));
     master_list_destroy(&masters);
     return 0;
 }
@@ -298,13 +301,13 @@ static int read_options(struct broker *b, struct service *service,
     b->failover_timeout_s = (double)service_int(service, "failover-timeout-s");
     b->refuse_s = service_double(service, "refuse-seconds");
     if (b->refuse_s < 0 || b->refuse_s > 31536000)
-        return err_set(err, ERR_INVALID,
-                       "--refuse-seconds: must be within 0 and 31536000");
+        return err_set(err, ERR_INVALID, "%s: must be within 0 and 31536000",
+                       service_source(service, "refuse-seconds"));
     b->overhead.cpu_milli =
         llround(service_double(service, "executor-cpus") * 1000);
     if (b->overhead.cpu_milli < 10)
-        return err_set(err, ERR_INVALID,
-                       "--executor-cpus: the master wants 0.01 at least");
+        return err_set(err, ERR_INVALID, "%s: the master wants 0.01 at least",
+                       service_source(service, "executor-cpus"));
     b->overhead.mem_mib = service_int(service, "executor-mem");
     b->overhead.disk_mib = service_int(service, "executor-disk");
     b->build.api_host = service_str(service, "api-host");

@@ -177,22 +177,14 @@ static const struct replica_events store_events = {
     .alive = on_alive,
 };
 
-static int endpoint(struct service *service, const char *option,
-                    const char *socket, char out[PATH_MAX], struct err *err)
-{
-    const char *given = service_str(service, option);
-    if (*given) {
-        snprintf(out, PATH_MAX, "%s", given);
-        return 0;
-    }
-    return bus_endpoint(service_run_dir(service), socket, out, PATH_MAX, err);
-}
-
 static int connect_store(struct planner *p, struct err *err)
 {
-    char request[PATH_MAX], feed[PATH_MAX];
-    if (endpoint(p->service, "store", "state-store", request, err) < 0 ||
-        endpoint(p->service, "store-feed", "state-store.pub", feed, err) < 0)
+    AUTO_FREE char *request =
+        service_endpoint(p->service, "store", "state-store", err);
+    AUTO_FREE char *feed = request ? service_endpoint(p->service, "store-feed",
+                                                      "state-store.pub", err)
+                                   : NULL;
+    if (!feed)
         return -1;
     p->store = store_client_new(p->loop, "planner", request);
     p->replica = replica_new(p->loop, "planner", request, feed, "service/",

@@ -30,7 +30,7 @@ int store_pair_options(struct store *s, struct err *err)
 {
     const char *url = service_str(s->service, "election");
     if (election_check(url, err) < 0)
-        return err_wrap(err, "--election");
+        return err_wrap(err, "%s", service_source(s->service, "election"));
     s->is_paired = service_bool(s->service, "standby") || *url;
     if (!s->is_paired && service_bool(s->service, "new-suite"))
         return err_set(err, ERR_INVALID,

@@ -100,15 +100,15 @@ static int read_options(struct store *s, struct err *err)
     s->acks_with_replica = strcmp(ack, "wal+replica") == 0;
     if (!s->acks_with_redis && !s->acks_with_replica && strcmp(ack, "wal") != 0)
         return err_set(err, ERR_INVALID,
-                       "--ack: \"%.64s\" is not wal, wal+redis or wal+replica",
-                       ack);
+                       "%s: \"%.64s\" is not wal, wal+redis or wal+replica",
+                       service_source(s->service, "ack"), ack);
     if (s->acks_with_replica && !*redis)
         return err_set(err, ERR_INVALID, "--ack wal+replica needs --redis");
     if (*prefer && strcmp(prefer, "log") != 0 && strcmp(prefer, "redis") != 0)
-        return err_set(err, ERR_INVALID,
-                       "--prefer: \"%.64s\" is not log or redis", prefer);
+        return err_set(err, ERR_INVALID, "%s: \"%.64s\" is not log or redis",
+                       service_source(s->service, "prefer"), prefer);
     if (*redis && redis_url_parse(redis, &s->redis_url, err) < 0)
-        return err_wrap(err, "--redis");
+        return err_wrap(err, "%s", service_source(s->service, "redis"));
     if (read_tls(s, err) < 0)
         return -1;
     s->queue_max_bytes = (size_t)service_int(s->service, "queue-mib") << 20;

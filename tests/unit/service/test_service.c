@@ -43,6 +43,9 @@ static int start(struct service *service, void **self, struct err *err)
     *self = &ticks;
     service_health(service, "weather", true, "fine");
     service_count(service, "test.starts", 1, "how often it started");
+    AUTO_FREE char *peer = service_endpoint(service, "peer", "peer", err);
+    if (!peer)
+        return EXIT_USAGE;
     if (!service_bool(service, "fail"))
         return EXIT_OK;
     err_set(err, ERR_CORRUPT, "asked to fail");
@@ -81,6 +84,7 @@ static const struct bus_route routes[] = {
 static const struct service_option own_options[] = {
     {"fail", OPTION_BOOL, "false", NULL, "fail to start", 0, 0, NULL},
     {"leave-after", OPTION_INT, "0", "N", "ticks", 0, 1000, NULL},
+    {"peer", OPTION_STRING, "", "URL", "of another", 0, 0, NULL},
     {NULL, OPTION_STRING, NULL, NULL, NULL, 0, 0, NULL},
 };
 static const struct service_spec spec = {
@@ -95,16 +99,20 @@ static const struct service_spec spec = {
     .stop = stop,
 };
 
+/* An argument "+NAME=value" is a variable. */
 static pid_t spawn(const struct place *p, const char *const *args)
 {
     char *argv[16] = {(char *)"reeve-tester"};
     int argc = 1;
-    for (; args[argc - 1]; argc++)
-        argv[argc] = (char *)args[argc - 1];
     fflush(NULL);
     pid_t pid = fork();
     if (pid != 0)
         return pid;
+    for (; *args; args++)
+        if (**args == '+')
+            putenv((char *)*args + 1);
+        else
+            argv[argc++] = (char *)*args;
     int out = open(p->out, O_WRONLY | O_CREAT | O_APPEND, 0600);
     int log = open(p->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(out, STDOUT_FILENO);
@@ -144,6 +152,23 @@ static const struct {
      "reeve-tester: --leave-after: \"-1\" is not a whole number from 0 to "
      "1000"},
     {"bad level", {"--log-level=loud"}, EXIT_USAGE, "\"loud\" is not debug"},
+    {"bad level in the environment",
+     {"+REEVE_LOG_LEVEL=loud"},
+     EXIT_USAGE,
+     "reeve-tester: REEVE_LOG_LEVEL: \"loud\" is not debug"},
+    {"bad name in the environment",
+     {"+REEVE_NAME=a/b"},
+     EXIT_USAGE,
+     "reeve-tester: REEVE_NAME: \"a/b\" is not a short name"},
+    {"peer off loopback",
+     {"--peer=tcp://192.0.2.1:5000"},
+     EXIT_USAGE,
+     "reeve-tester: --peer: endpoint tcp://192.0.2.1:5000: only loopback"},
+    {"peer off loopback, in the environment",
+     {"+REEVE_PEER=tcp://192.0.2.1:5000"},
+     EXIT_USAGE,
+     "reeve-tester: REEVE_PEER: endpoint tcp://192.0.2.1:5000: only loopback"},
+    {"no peer at all", {"--peer=nonsense"}, EXIT_USAGE, "must begin with ipc"},
     {"bad endpoint",
      {"--endpoint=tcp://0.0.0.0:1"},
      EXIT_USAGE,

@@ -24,6 +24,33 @@ Test(vitals, a_check_is_stamped_when_ok_changes)
     free(v);
 }
 
+static const struct {
+    const char *name;
+    bool ok;
+    const char *text;
+    int64_t now_ms;
+    enum vitals_change want;
+} reword_cases[] = {
+    {"first told", false, "master away", 1000, VITALS_NEW},
+    {"another reason, too soon", false, "refused", 60999, VITALS_SAME},
+    {"the first one, later", false, "master away", 99000, VITALS_SAME},
+    {"another reason", false, "refused", 99001, VITALS_REWORDED},
+    {"and soon another", false, "certificate", 99002, VITALS_SAME},
+    {"which stays", false, "certificate", 159001, VITALS_REWORDED},
+    {"well again", true, "there", 159003, VITALS_CHANGED},
+    {"well with other words", true, "still there", 999000, VITALS_SAME},
+};
+
+Test(vitals, another_reason_is_told_now_and_then)
+{
+    struct vitals *v = xcalloc(1, sizeof *v);
+    for (size_t i = 0; i < ARRAY_LEN(reword_cases); i++)
+        cr_expect_eq(vitals_check(v, "master", reword_cases[i].ok,
+                                  reword_cases[i].text, reword_cases[i].now_ms),
+                     reword_cases[i].want, "case: %s", reword_cases[i].name);
+    free(v);
+}
+
 Test(vitals, tables_are_bounded)
 {
     struct vitals *v = xcalloc(1, sizeof *v);
