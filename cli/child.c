@@ -81,7 +81,31 @@ static int write_pid_file(const char *path)
     return written == n ? 0 : -1;
 }
 
-_Noreturn static void run_child(const struct child_start *start, int log_fd)
+static size_t count(char *const *list)
+{
+    size_t n = 0;
+
+    while (list && list[n])
+        n++;
+    return n;
+}
+
+/* Secrets come first: of two of one name the first one is found. */
+static char **environment(const struct child_start *start)
+{
+    char *const *base = start->env ? start->env : environ;
+    size_t n = count(start->secrets), m = count(base);
+    char **env = xcalloc(n + m + 1, sizeof(*env));
+
+    if (n)
+        memcpy(env, start->secrets, n * sizeof(*env));
+    if (m)
+        memcpy(env + n, base, m * sizeof(*env));
+    return env;
+}
+
+_Noreturn static void run_child(const struct child_start *start, int log_fd,
+                                char *const *env)
 {
     int null_fd = open("/dev/null", O_RDONLY);
 
@@ -93,10 +117,7 @@ _Noreturn static void run_child(const struct child_start *start, int log_fd)
         fprintf(stderr, "%s: %s\n", start->pid_path, strerror(errno));
         _exit(EXIT_CANNOT_EXEC);
     }
-    if (start->env)
-        execve(start->argv[0], start->argv, start->env);
-    else
-        execv(start->argv[0], start->argv);
+    execve(start->argv[0], start->argv, env);
     fprintf(stderr, "%s: cannot be run: %s\n", start->argv[0], strerror(errno));
     _exit(EXIT_CANNOT_EXEC);
 }
@@ -108,10 +129,11 @@ pid_t child_spawn(const struct child_start *start, struct err *err)
 
     if (log_fd < 0)
         return err_sys(err, "%s", start->log_path);
+    AUTO_FREE char **env = environment(start);
     pid_t pid = fork();
     if (pid < 0)
         return err_sys(err, "fork");
     if (pid == 0)
-        run_child(start, log_fd);
+        run_child(start, log_fd, env);
     return pid;
 }

@@ -16,6 +16,7 @@ struct err;
 struct child_start {
     char *const *argv;
     char *const *env;     /* NULL: ours */
+    char *const *secrets; /* "NAME=value" besides; NULL: none */
     const char *log_path; /* stdout and stderr are appended */
     const char *pid_path;
 };

@@ -468,13 +468,14 @@ static void print_addresses(const struct up *up)
 {
     const struct suite *s = up->suite;
     AUTO_FREE char *gateway = suite_gateway_url(s);
+    AUTO_FREE char *master = suite_shown_url(s->master);
+    AUTO_FREE char *redis = suite_shown_url(s->redis);
 
     printf("\nAPI      %s/v1/plan/status\n"
            "master   %s%s\n"
            "redis    %s\n"
            "run dir  %s (suite.json, log/)\n",
-           gateway, s->master, s->own_master ? "/state" : "", s->redis,
-           s->run_dir);
+           gateway, master, s->own_master ? "/state" : "", redis, s->run_dir);
     fflush(stdout);
 }
 
@@ -591,15 +592,17 @@ static int check_same(const struct up *up)
 {
     const char *master = options_str(up->cli->options, "master");
     const char *redis = options_str(up->cli->options, "redis");
+    AUTO_FREE char *old_master = suite_shown_url(up->old->master);
+    AUTO_FREE char *old_redis = suite_shown_url(up->old->redis);
 
     if (*master && strcmp(master, up->old->master) != 0)
         return cli_fail(EXIT_IN_USE,
                         "the suite in %s uses master %s: `reeve down` first",
-                        up->suite->run_dir, up->old->master);
+                        up->suite->run_dir, old_master);
     if (*redis && strcmp(redis, up->old->redis) != 0)
         return cli_fail(EXIT_IN_USE,
                         "the suite in %s uses Redis %s: `reeve down` first",
-                        up->suite->run_dir, up->old->redis);
+                        up->suite->run_dir, old_redis);
     if (up->port > 0 && up->port != up->old->port)
         return cli_fail(EXIT_IN_USE,
                         "the suite in %s listens on port %d: `reeve down` "

@@ -114,6 +114,18 @@ static void add_flag(struct suite_command *c, const char *flag,
     add(c, "%s", value);
 }
 
+/* A URL with a password is given by its variable. */
+static void add_url(struct suite_command *c, const char *option,
+                    const char *variable, const char *url)
+{
+    if (!strchr(url, '@') && !strchr(url, '?')) {
+        add_flag(c, option, url);
+        return;
+    }
+    ASSERT(c->n_secrets < SUITE_MAX_SECRETS);
+    c->secrets[c->n_secrets++] = xasprintf("%s=%s", variable, url);
+}
+
 static void redis_args(const struct suite *s, struct suite_command *c)
 {
     add(c, "--port");
@@ -143,18 +155,29 @@ static void service_args(const struct suite *s, const char *process,
                          struct suite_command *c)
 {
     add_flag(c, "--run-dir", s->run_dir);
+    /* Where the processes of a suite meet is not what a variable of the caller
+     * says, which all of them would follow. */
+    add(c, "--name=");
+    add(c, "--endpoint=");
     if (strcmp(process, "state-store") == 0)
-        add_flag(c, "--redis", s->redis);
+        add_url(c, "--redis", "REEVE_REDIS", s->redis);
     if (strcmp(process, "offer-broker") == 0) {
-        add_flag(c, "--master", s->master);
+        add_url(c, "--master", "REEVE_MASTER", s->master);
         add(c, "--api-port");
         add(c, "%d", s->port);
         if (s->own_master) /* its tasks run on this host */
             add_flag(c, "--api-host", "127.0.0.1");
     }
-    if (strcmp(process, "planner") == 0)
+    if (strcmp(process, "planner") == 0) {
+        add(c, "--store=");
+        add(c, "--store-feed=");
         add_flag(c, "--spec", s->spec);
+    }
     if (strcmp(process, "api-gateway") == 0) {
+        add(c, "--store=");
+        add(c, "--store-feed=");
+        add(c, "--planner=");
+        add(c, "--broker=");
         add(c, "--port");
         add(c, "%d", s->port);
     }
@@ -180,6 +203,8 @@ void suite_command_free(struct suite_command *command)
 {
     for (size_t i = 0; i < command->n; i++)
         free(command->argv[i]);
+    for (size_t i = 0; i < command->n_secrets; i++)
+        free(command->secrets[i]);
     *command = (struct suite_command){0};
 }
 
@@ -188,6 +213,20 @@ void suite_command_free(struct suite_command *command)
 char *suite_gateway_url(const struct suite *suite)
 {
     return xasprintf("http://127.0.0.1:%d", suite->port);
+}
+
+char *suite_shown_url(const char *url)
+{
+    const char *begin = strstr(url, "://");
+    const char *who = begin ? begin + 3 : url;
+    const char *host = memrchr(who, '@', strcspn(who, "/"));
+    const char *colon = host ? memchr(who, ':', (size_t)(host - who)) : NULL;
+    const char *rest = colon ? host : url;
+    size_t len = strcspn(rest, "?"); /* sentinel_password=… may follow */
+
+    return xasprintf("%.*s%s%.*s%s", colon ? (int)(colon - url) : 0, url,
+                     colon ? ":***" : "", (int)len, rest,
+                     rest[len] ? "?***" : "");
 }
 
 char *suite_log_path(const struct suite *suite, const char *process)

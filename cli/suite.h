@@ -23,6 +23,7 @@ struct err;
 
 #define SUITE_MAX_PROCESSES 6
 #define SUITE_MAX_ARGS      24
+#define SUITE_MAX_SECRETS   1
 
 struct suite_process {
     const char *name;  /* "planner": a literal */
@@ -60,6 +61,10 @@ struct suite_process *suite_find(struct suite *suite, const char *name);
 struct suite_command {
     char *argv[SUITE_MAX_ARGS + 1];
     size_t n;
+    /* "REEVE_REDIS=…": options that everybody could read in the command line.
+     */
+    char *secrets[SUITE_MAX_SECRETS + 1];
+    size_t n_secrets;
 };
 void suite_command(const struct suite *suite, const char *process,
                    const char *redis_server, struct suite_command *out);
@@ -75,6 +80,8 @@ char *suite_encode(const struct suite *suite); /* malloc'd text */
 /* NULL with ERR_CORRUPT. Processes that are not known are left out. */
 struct suite *suite_decode(const char *text, size_t len, struct err *err);
 char *suite_gateway_url(const struct suite *suite);
+/* A URL for people: "redis://:***@host". malloc'd. */
+char *suite_shown_url(const char *url);
 char *suite_log_path(const struct suite *suite, const char *process);
 
 /* How long to wait before a dead process is started again: 100 ms, doubling to

@@ -105,6 +105,7 @@ static pid_t spawn(struct watched *w, struct err *err)
     suite_command(s->suite, name, s->redis_server, &command);
     pid_t pid = child_spawn(&(struct child_start){.argv = command.argv,
                                                   .env = env,
+                                                  .secrets = command.secrets,
                                                   .log_path = log_path,
                                                   .pid_path = pid_path},
                             err);

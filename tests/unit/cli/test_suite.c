@@ -70,13 +70,16 @@ static const struct {
               "--daemonize no"},
     {"devcluster", "/b/reeve-devcluster --work-dir /r/devcluster --port 5050 "
                    "--agents 3 --allocation-interval-ms 100"},
-    {"state-store", "/b/reeve-state-store --run-dir /r --redis "
-                    "redis://127.0.0.1:6379/0"},
-    {"offer-broker", "/b/reeve-offer-broker --run-dir /r --master "
-                     "http://127.0.0.1:5050 --api-port 8080 "
+    {"state-store", "/b/reeve-state-store --run-dir /r --name= --endpoint= "
+                    "--redis redis://127.0.0.1:6379/0"},
+    {"offer-broker", "/b/reeve-offer-broker --run-dir /r --name= --endpoint= "
+                     "--master http://127.0.0.1:5050 --api-port 8080 "
                      "--api-host 127.0.0.1"},
-    {"planner", "/b/reeve-planner --run-dir /r --spec /s/svc.yml"},
-    {"api-gateway", "/b/reeve-api-gateway --run-dir /r --port 8080"},
+    {"planner", "/b/reeve-planner --run-dir /r --name= --endpoint= --store= "
+                "--store-feed= --spec /s/svc.yml"},
+    {"api-gateway",
+     "/b/reeve-api-gateway --run-dir /r --name= --endpoint= --store= "
+     "--store-feed= --planner= --broker= --port 8080"},
 };
 
 Test(suite, command_lines)
@@ -94,6 +97,62 @@ Test(suite, command_lines)
         suite_command_free(&c);
     }
     suite_destroy(&s);
+}
+
+static const struct {
+    const char *process, *want, *secret;
+} secrets[] = {
+    {"state-store", "/b/reeve-state-store --run-dir /r --name= --endpoint=",
+     "REEVE_REDIS=redis://:pw@127.0.0.1:6379/0"},
+    {"offer-broker",
+     "/b/reeve-offer-broker --run-dir /r --name= --endpoint= --api-port 8080 "
+     "--api-host 127.0.0.1",
+     "REEVE_MASTER=zk://u:pw@127.0.0.1:2181/mesos"},
+};
+
+Test(suite, passwords_are_not_in_command_lines)
+{
+    struct suite *s = sample(false, false);
+
+    free(s->redis);
+    s->redis = xstrdup("redis://:pw@127.0.0.1:6379/0");
+    free(s->master);
+    s->master = xstrdup("zk://u:pw@127.0.0.1:2181/mesos");
+    for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
+        struct suite_command c;
+        AUTO_BUF struct buf got = {0};
+        suite_command(s, secrets[i].process, NULL, &c);
+        for (size_t j = 0; j < c.n; j++)
+            buf_addf(&got, "%s%s", j ? " " : "", c.argv[j]);
+        cr_expect_str_eq(buf_text(&got), secrets[i].want);
+        cr_expect_eq(c.n_secrets, 1);
+        cr_expect_str_eq(c.secrets[0], secrets[i].secret);
+        cr_expect_eq(c.secrets[1], NULL);
+        suite_command_free(&c);
+    }
+    suite_destroy(&s);
+}
+
+static const struct {
+    const char *url, *want;
+} shown[] = {
+    {"redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"},
+    {"redis://:p@w@h:6379/0", "redis://:***@h:6379/0"},
+    {"redis+sentinel://u:pw@h,i/m", "redis+sentinel://u:***@h,i/m"},
+    {"zk://u:pw@h:2181,i:2181/mesos", "zk://u:***@h:2181,i:2181/mesos"},
+    {"zk://h:2181/a@b:c", "zk://h:2181/a@b:c"},
+    {"@", "@"},
+    {"redis+sentinel://u:pw@h/m?sentinel_password=x",
+     "redis+sentinel://u:***@h/m?***"},
+    {"redis+sentinel://h/m?sentinel_password=x", "redis+sentinel://h/m?***"},
+};
+
+Test(suite, shown_urls)
+{
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+        AUTO_FREE char *got = suite_shown_url(shown[i].url);
+        cr_expect_str_eq(got, shown[i].want, "case: %s: %s", shown[i].url, got);
+    }
 }
 
 Test(suite, json_there_and_back)
