@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wire - messages to bytes and back; enum names.  JSON is in json_*.c
+/* wire - messages to bytes and back; enum names.  JSON is in json_*.c, copies
+ * in dup.c
  *
  * Every message made here uses plain malloc, as protobuf-c's default does.
  */
@@ -37,16 +38,6 @@ ProtobufCMessage *wire_decode(const ProtobufCMessageDescriptor *type,
                 "%s: a required field is missing or has a wrong type",
                 type->name);
     return message;
-}
-
-ProtobufCMessage *wire_dup(const ProtobufCMessage *message)
-{
-    AUTO_BUF struct buf bytes = {0};
-    wire_encode(message, &bytes);
-    ProtobufCMessage *copy = protobuf_c_message_unpack(
-        message->descriptor, NULL, bytes.len, (const uint8_t *)bytes.data);
-    ASSERT(copy);
-    return copy;
 }
 
 void wire_free(ProtobufCMessage **message)

@@ -108,6 +108,8 @@ static void try_bytes(const ProtobufCMessageDescriptor *type, const char *data,
         wire_decode(type, again.data, again.len, &err);
     cr_assert(second, "%s", err.text);
     cr_assert(wire_equal(message, second));
+    AUTO_MESSAGE ProtobufCMessage *copy = wire_dup(message);
+    cr_assert(wire_equal(message, copy));
 }
 
 Test(fixtures, spoilt)
