@@ -135,6 +135,24 @@ struct resources *agent_used(const struct magent *agent,
     return sum;
 }
 
+int64_t agent_used_milli(const struct magent *agent, const char *name)
+{
+    const struct mtask *task;
+    const struct mexecutor *executor;
+    int64_t sum = 0;
+
+    DL_FOREACH(agent->tasks, task)
+    {
+        if (task->used)
+            sum += resources_sum(task->used, name);
+    }
+    DL_FOREACH(agent->executors, executor)
+    {
+        sum += resources_sum(executor->used, name);
+    }
+    return sum;
+}
+
 struct resources *agent_offered(const struct magent *agent)
 {
     struct resources *sum = resources_new();

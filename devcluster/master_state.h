@@ -321,6 +321,8 @@ struct mrole *role_get(struct master *m, const char *name);
 /* Sum of what tasks and executors of this agent hold; a new list. */
 struct resources *agent_used(const struct magent *agent,
                              const struct framework *only);
+/* Of one name alone, in thousandths; without making a list. */
+int64_t agent_used_milli(const struct magent *agent, const char *name);
 struct resources *agent_offered(const struct magent *agent);
 void agent_count_totals(struct master *m, const struct magent *agent, int sign);
 
