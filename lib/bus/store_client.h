@@ -30,6 +30,8 @@ void txn_put_bytes(struct txn *txn, const char *key, const void *value,
                    size_t len);
 void txn_delete(struct txn *txn, const char *key);
 size_t txn_ops(const struct txn *txn);
+/* All of *from comes behind what is in txn; takes it. */
+void txn_append(struct txn *txn, struct txn **from);
 
 struct store_client;
 struct store_client *store_client_new(struct loop *loop, const char *from,

@@ -97,3 +97,21 @@ size_t txn_ops(const struct txn *txn)
 {
     return txn->request->n_ops;
 }
+
+void txn_append(struct txn *txn, struct txn **from)
+{
+    Reeve__TxnRequest *into = txn->request, *r = (*from)->request;
+    size_t i;
+
+    for (i = 0; i < r->n_preconditions; i++) {
+        into->preconditions = grow(into->preconditions, into->n_preconditions,
+                                   &txn->preconditions_cap);
+        into->preconditions[into->n_preconditions++] = r->preconditions[i];
+    }
+    for (i = 0; i < r->n_ops; i++) {
+        into->ops = grow(into->ops, into->n_ops, &txn->ops_cap);
+        into->ops[into->n_ops++] = r->ops[i];
+    }
+    r->n_preconditions = r->n_ops = 0; /* they moved */
+    txn_destroy(from);
+}

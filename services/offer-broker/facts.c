@@ -300,7 +300,8 @@ int facts_apply(struct facts *facts, const char *key, const void *value,
     if (index == ARRAY_LEN(kinds))
         return 0;
     entry = find_entry(facts, kinds[index].kind, id);
-    if (entry && entry->revision > revision)
+    /* The same: we wrote it ourselves and know it already. */
+    if (entry && entry->revision >= revision)
         return 0;
     if (value && !(message = wire_decode(kinds[index].type, value, len, err)))
         result = err_wrap(err, "%s", key);

@@ -3,7 +3,7 @@
  *
  * Fed with (key, value, revision) from the replica and, a moment earlier, from
  * our own committed transactions: so that what we wrote is known before Mesos
- * can answer to it.  An older revision of a key never replaces a newer one.
+ * can answer to it.  A revision of a key that is known already changes nothing.
  * A value that does not parse is kept out and counted; nothing here decides.
  * Pure.
  */

@@ -4,12 +4,13 @@
  *   match -> transaction {task, status, pod records; demand gone} -> durable
  *         -> ACCEPT {UNRESERVE, RESERVE, CREATE, LAUNCH_GROUP}
  *
- * All launches on one agent share a transaction and an ACCEPT, which names all
- * offers held of that agent (an ended pod's resources come back in several).
- * Between match and answer of the store the offers are taken and the demands
- * left alone.  A launch whose ACCEPT could not be sent is a task that Mesos
- * does not know: reconciliation says so, and the planner goes on from there.
- * An ACCEPT is never sent twice.
+ * All launches on one agent share an ACCEPT, which names all offers held of
+ * that agent (an ended pod's resources come back in several).  Several agents
+ * share a transaction, unless one met a conflict lately: what is wrong with one
+ * must not hold up the others. Between match and answer of the store the offers
+ * are taken and the demands left alone.  A launch whose ACCEPT could not be
+ * sent is a task that Mesos does not know: reconciliation says so, and the
+ * planner goes on from there. An ACCEPT is never sent twice.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,8 @@
 #define IDLE_REFUSE_S 3600.0 /* nothing to do: come back when revived */
 #define REST_REFUSE_S 0.0    /* the next step often follows at once */
 #define RETRY_MS      200    /* a demand whose transaction met a conflict */
+#define APART_MS      2000   /* after a conflict */
+#define MAX_WRITES    600    /* in a transaction of several agents */
 #define SOON_MS       5000   /* a back-off that ends by then counts as work */
 
 /* ---- life --------------------------------------------------------- */
@@ -72,6 +75,14 @@ static void drop_all_quiet(struct quiet **table)
     }
 }
 
+static void free_commit(struct commit *commit)
+{
+    DL_DELETE(commit->owner->commits, commit);
+    writes_destroy(&commit->writes);
+    free(commit->list);
+    free(commit);
+}
+
 void launches_destroy(struct launches **launches)
 {
     struct launches *l = *launches;
@@ -79,6 +90,8 @@ void launches_destroy(struct launches **launches)
 
     if (!l)
         return;
+    while (l->commits)
+        free_commit(l->commits);
     DL_FOREACH_SAFE(l->under_way, launch, next)
     {
         DL_DELETE(l->under_way, launch);
@@ -300,48 +313,100 @@ static void release_offers(struct launch *launch, bool is_used)
     }
 }
 
-static void on_stored(void *self, const struct txn_result *result)
+/* The transaction of a launch was answered. */
+static void conclude(struct launch *launch, bool is_durable)
 {
-    struct launch *launch = self;
     struct launches *owner = launch->owner;
     struct session *s = owner->session;
-    bool is_durable = result->err.code == ERR_NONE;
 
     DL_DELETE(owner->under_way, launch);
     owner->count--;
     release_offers(launch, is_durable);
-    for (size_t i = 0; i < launch->n_demands; i++) {
+    for (size_t i = 0; i < launch->n_demands; i++)
         set_quiet(&owner->quiet, launch->demand_ids[i],
                   clock_mono_ms() + RETRY_MS);
-    }
     if (is_durable) {
-        writes_apply(launch->writes, s->facts, result->revision);
         s->counts.accepts++;
         outbox_send(s->outbox, MOVE(launch->accept));
-    } else if (result->err.code == ERR_CONFLICT) {
-        log_info("launch_overtaken", "service=%s key=%s", s->key,
-                 str_or_empty(result->failed_key));
-    } else {
-        log_event(result->err.code == ERR_FENCED ? LOG_ODD : LOG_BAD,
-                  "launch_not_stored", "service=%s why=%s", s->key,
-                  log_q(result->err.text));
-        if (result->err.code == ERR_FENCED)
-            broker_fenced(s->broker);
     }
     free_launch(launch);
-    broker_wake(s->broker);
 }
 
-static void start_launch(struct launches *owner, struct launch *launch)
+static void tell_refusal(struct launches *owner,
+                         const struct txn_result *result)
 {
+    struct session *s = owner->session;
+
+    if (result->err.code == ERR_CONFLICT) {
+        owner->apart_until_ms = clock_mono_ms() + APART_MS;
+        log_info("launch_overtaken", "service=%s key=%s", s->key,
+                 str_or_empty(result->failed_key));
+        return;
+    }
+    log_event(result->err.code == ERR_FENCED ? LOG_ODD : LOG_BAD,
+              "launch_not_stored", "service=%s why=%s", s->key,
+              log_q(result->err.text));
+    if (result->err.code == ERR_FENCED)
+        broker_fenced(s->broker);
+}
+
+static void on_stored(void *self, const struct txn_result *result)
+{
+    struct commit *commit = self;
+    struct launches *owner = commit->owner;
+    bool is_durable = result->err.code == ERR_NONE;
+
+    if (is_durable)
+        writes_apply(commit->writes, owner->session->facts, result->revision);
+    else
+        tell_refusal(owner, result);
+    for (size_t i = 0; i < commit->count; i++)
+        conclude(commit->list[i], is_durable);
+    free_commit(commit);
+    broker_wake(owner->session->broker);
+}
+
+static void send_commit(struct commit *commit)
+{
+    struct txn *txn = writes_take_txn(commit->writes);
+
+    store_client_commit(commit->owner->session->broker->store, &txn, on_stored,
+                        commit);
+}
+
+static struct commit *commit_new(struct launches *owner)
+{
+    struct commit *commit = xcalloc(1, sizeof(*commit));
+
+    commit->owner = owner;
+    commit->writes = writes_new();
+    DL_APPEND(owner->commits, commit);
+    return commit;
+}
+
+/* Its offers are taken from now on. */
+static void start_launch(struct commit *commit, struct launch *launch)
+{
+    struct launches *owner = commit->owner;
     const Mesos__V1__Scheduler__Call__Accept *accept = launch->accept->accept;
-    struct txn *txn = writes_take_txn(launch->writes);
 
     for (size_t i = 0; i < accept->n_offer_ids; i++)
         offer_book_take(owner->session->offers, accept->offer_ids[i]->value);
     DL_APPEND(owner->under_way, launch);
     owner->count++;
-    store_client_commit(owner->session->broker->store, &txn, on_stored, launch);
+    writes_append(commit->writes, &launch->writes);
+    commit->list =
+        xrealloc(commit->list, (commit->count + 1) * sizeof(*commit->list));
+    commit->list[commit->count++] = launch;
+}
+
+/* Has it no room for this launch too? */
+static bool is_full(const struct commit *commit, const struct launch *launch,
+                    int64_t now_ms)
+{
+    return now_ms < commit->owner->apart_until_ms ||
+           writes_count(commit->writes) + writes_count(launch->writes) >
+               MAX_WRITES;
 }
 
 /* ---- abandoned reservations --------------------------------------- */
@@ -404,16 +469,27 @@ static void tell_waiting(struct pass *p, struct demand_view *view)
 
 static void finish_pass(struct pass *p)
 {
+    struct commit *commit = NULL;
+
     for (size_t i = 0; i < p->n_pools; i++) {
         struct launch *launch = p->batches[i].launch;
 
+        if (launch && launch->n_demands == 0) {
+            send_sweep(p, launch);
+            continue;
+        }
         if (!launch)
             continue;
-        if (launch->n_demands > 0)
-            start_launch(p->owner, launch);
-        else
-            send_sweep(p, launch);
+        if (commit && is_full(commit, launch, p->now_ms)) {
+            send_commit(commit);
+            commit = NULL;
+        }
+        if (!commit)
+            commit = commit_new(p->owner);
+        start_launch(commit, launch);
     }
+    if (commit)
+        send_commit(commit);
 }
 
 static void begin_pass(struct pass *p, size_t n_views)

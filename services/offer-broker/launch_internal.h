@@ -8,15 +8,24 @@
 #include "services/offer-broker/session.h"
 #include "services/offer-broker/writes.h"
 
-/* One transaction under way, and what follows it. */
+/* All launches on one agent of one pass: an ACCEPT. */
 struct launch {
     struct launches *owner;
-    struct writes *writes;
+    struct writes *writes; /* until it goes into a commit */
     Mesos__V1__Scheduler__Call *accept;
     struct built **built; /* one per demand: their places count already */
     char **demand_ids;
     size_t n_demands;
     struct launch *prev, *next;
+};
+
+/* One transaction under way, and the launches that follow it. */
+struct commit {
+    struct launches *owner;
+    struct writes *writes;
+    struct launch **list;
+    size_t count;
+    struct commit *prev, *next;
 };
 
 /* A demand to be left alone for a moment. */
@@ -28,8 +37,10 @@ struct quiet {
 
 struct launches {
     struct session *session;
-    struct launch *under_way;
+    struct launch *under_way; /* all of all commits */
+    struct commit *commits;
     size_t count;
+    int64_t apart_until_ms; /* each agent's launches in their own commit */
     struct quiet *quiet;
     struct quiet *unmet; /* demands that no held offer fitted; until unused */
     bool any_agent;      /* some waiting demand could go to any agent */

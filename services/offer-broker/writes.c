@@ -3,6 +3,7 @@
 #include "services/offer-broker/writes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
@@ -17,7 +18,7 @@ struct one {
 struct writes {
     struct txn *txn;
     struct one *list;
-    size_t count;
+    size_t count, capacity;
 };
 
 struct writes *writes_new(void)
@@ -44,9 +45,17 @@ void writes_destroy(struct writes **writes)
     *writes = NULL;
 }
 
+static void reserve(struct writes *w, size_t count)
+{
+    if (w->count + count <= w->capacity)
+        return;
+    w->capacity = MAX(2 * w->capacity, w->count + count);
+    w->list = xrealloc(w->list, w->capacity * sizeof(*w->list));
+}
+
 static struct one *add(struct writes *w, const char *key)
 {
-    w->list = xrealloc(w->list, (w->count + 1) * sizeof(*w->list));
+    reserve(w, 1);
     w->list[w->count] = (struct one){.key = xstrdup(key)};
     return &w->list[w->count++];
 }
@@ -72,6 +81,20 @@ void writes_delete(struct writes *writes, const char *key)
             return;
     add(writes, key)->is_delete = true;
     txn_delete(writes->txn, key);
+}
+
+void writes_append(struct writes *w, struct writes **from)
+{
+    struct writes *other = *from;
+
+    reserve(w, other->count);
+    if (other->count)
+        memcpy(w->list + w->count, other->list,
+               other->count * sizeof(*w->list));
+    w->count += other->count;
+    other->count = 0;
+    txn_append(w->txn, &other->txn);
+    writes_destroy(from);
 }
 
 size_t writes_count(const struct writes *writes)

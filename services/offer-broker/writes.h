@@ -23,6 +23,8 @@ void writes_put(struct writes *writes, const char *key,
                 const ProtobufCMessage *value);
 /* Twice is once. */
 void writes_delete(struct writes *writes, const char *key);
+/* All of *from comes behind what is in writes; takes it. */
+void writes_append(struct writes *writes, struct writes **from);
 size_t writes_count(const struct writes *writes);
 /* The transaction; once. */
 struct txn *writes_take_txn(struct writes *writes);

@@ -123,6 +123,28 @@ Test(store_client, preconditions)
     free(t);
 }
 
+/* Both preconditions and operations come behind. */
+Test(store_client, one_transaction_of_two)
+{
+    struct test *t = xcalloc(1, sizeof *t);
+    begin(t);
+    fake_store_put(&t->store, "taken", "x");
+    struct txn *txn = txn_new(), *other = txn_new();
+    txn_put_bytes(txn, "a", "1", 1);
+    txn_put_bytes(other, "b", "2", 1);
+    txn_require(other, "taken", 0);
+    txn_append(txn, &other);
+    cr_expect_null(other);
+    cr_expect_eq(txn_ops(txn), 2);
+    t->ones[0] = (struct one){t, 0};
+    store_client_commit(t->client, &txn, on_done, &t->ones[0]);
+    cr_assert(bus_world_until(&t->w, &t->done, 1, 5000));
+    cr_expect_eq(t->err.code, ERR_CONFLICT);
+    cr_expect_str_eq(t->failed_key, "taken");
+    end(t);
+    free(t);
+}
+
 Test(store_client, while_the_store_is_away)
 {
     struct test *t = xcalloc(1, sizeof *t);
