@@ -105,8 +105,7 @@ static const struct {
     {"state-store", "/b/reeve-state-store --run-dir /r --name= --endpoint=",
      "REEVE_REDIS=redis://:pw@127.0.0.1:6379/0"},
     {"offer-broker",
-     "/b/reeve-offer-broker --run-dir /r --name= --endpoint= --api-port 8080 "
-     "--api-host 127.0.0.1",
+     "/b/reeve-offer-broker --run-dir /r --name= --endpoint= --api-port 8080",
      "REEVE_MASTER=zk://u:pw@127.0.0.1:2181/mesos"},
 };
 
