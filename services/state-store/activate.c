@@ -17,6 +17,7 @@
 #include "lib/base/log.h"
 #include "lib/loop/loop.h"
 #include "services/state-store/data_dir.h"
+#include "services/state-store/election.h"
 #include "services/state-store/recovery.h"
 #include "services/state-store/redis_mirror.h"
 #include "services/state-store/snapshot.h"
@@ -301,9 +302,12 @@ static void on_lost(void *self, const char *why)
 static void on_fenced(void *self, const char *why)
 {
     struct store *s = store_of(self);
-    if (s->is_paired && s->stage == STORE_STARTING)
-        set_standby(s, why);
-    else
+    const char *more = s->election ? election_why(s->election) : "";
+    if (s->is_paired && s->stage == STORE_STARTING) {
+        AUTO_FREE char *text =
+            xasprintf("%s%s%s", why, *more ? "; " : "", more);
+        set_standby(s, text);
+    } else
         store_fail(s, EXIT_FENCED, "fenced", why);
 }
 

@@ -43,9 +43,8 @@ const struct service_option store_options[] = {
      "they may share a run dir",
      0, 0, NULL},
     {"election", OPTION_STRING, "", "URL",
-     "zk://host:port[,host:port]/path: ZooKeeper decides which store is "
-     "active; "
-     "implies --standby; unset: the lease in Redis decides",
+     "zk://[user:password@]host:port[,host:port]/path: ZooKeeper decides which "
+     "store is active; implies --standby; unset: the lease in Redis decides",
      0, 0, NULL},
     {"new-suite", OPTION_BOOL, "false", "",
      "with --standby: begins a new suite when there is none yet", 0, 0, NULL},

@@ -17,11 +17,17 @@ static bool redis_holds(const void *state UNUSED)
     return true;
 }
 
+static const char *redis_why(const void *state UNUSED)
+{
+    return "";
+}
+
 /* redis_mirror.c does it all. */
 static const struct election_kind election_redis = {
     .scheme = "",
     .check = redis_check,
     .holds = redis_holds,
+    .why = redis_why,
 };
 
 /* The empty scheme stands for the empty url. */
@@ -45,8 +51,7 @@ int election_check(const char *url, struct err *err)
     const struct election_kind *kind = kind_of(url);
     if (!kind)
         return err_set(err, ERR_INVALID,
-                       "\"%.200s\" is not zk://host:port[,host:port]/path",
-                       url);
+                       "it is not zk://host:port[,host:port]/path");
     return kind->check(url + strlen(kind->scheme), err);
 }
 
@@ -81,4 +86,9 @@ bool election_is_outside(const struct election *e)
 bool election_holds(const struct election *e)
 {
     return e->kind->holds(e->state);
+}
+
+const char *election_why(const struct election *e)
+{
+    return e->kind->why(e->state);
 }

@@ -2,7 +2,8 @@
 /* election - who of several stores may be active
  *
  *   (none)                            the lease in Redis alone decides
- *   zk://host:port[,host:port]/path   ZooKeeper: who has the node path/active
+ *   zk://[user:password@]host:port[,host:port]/path
+ *                                     ZooKeeper: who has the node path/active
  *
  * ZooKeeper chooses, and the epoch it gives is the one that Redis is claimed
  * with: the writes are fenced in Redis in both cases (succession.h).
@@ -29,7 +30,7 @@ struct election_events {
     void (*lost)(void *self, const char *why);
 };
 
-/* The url alone: ERR_INVALID. */
+/* The url alone: ERR_INVALID.  The error never holds the password. */
 int election_check(const char *url, struct err *err);
 struct election *election_new(struct loop *loop,
                               const struct election_config *config,
@@ -41,6 +42,8 @@ void election_destroy(struct election **election);
 bool election_is_outside(const struct election *election);
 /* Nothing to win, or won and by our clock not over. */
 bool election_holds(const struct election *election);
+/* What stands in the way of winning; "" for nothing that is known. */
+const char *election_why(const struct election *election);
 
 /* One way to choose. */
 struct election_kind {
@@ -50,6 +53,7 @@ struct election_kind {
                    const struct election_events *events, void *self);
     void (*stop)(void *state);
     bool (*holds)(const void *state);
+    const char *(*why)(const void *state);
 };
 extern const struct election_kind election_zk;
 

@@ -7,9 +7,13 @@
  * question was sent.  A node of our own name and another session is of a dead
  * process of this data folder, and is removed.
  *
+ * With a user and password (scheme digest) all nodes that are made here are for
+ * this user alone.
+ *
  * The client library calls back in its own thread: it only leaves a note and
  * wakes the loop.  One question is under way at a time.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +38,7 @@ struct zk {
     const struct election_events *events;
     void *self;
     char *hosts, *node, *holder;
+    char *account; /* user:password; NULL: anybody */
     int64_t ttl_ms;
     uint64_t timer;
     int wake_fd;
@@ -43,6 +48,8 @@ struct zk {
     size_t at; /* how much of the node's path was made */
     int64_t asked_ms, leased_ms;
     bool is_won;
+    int64_t heard_ms; /* when it was last connected */
+    char why[300];    /* it is not won */
 
     /* What the client's thread leaves. */
     pthread_mutex_t lock;
@@ -114,20 +121,36 @@ static void sent(struct zk *zk, enum asked what, int rc)
     zk->asked = rc == ZOK ? what : NOTHING;
 }
 
+static const struct ACL_vector *acl_of(const struct zk *zk)
+{
+    return zk->account ? &ZOO_CREATOR_ALL_ACL : &ZOO_OPEN_ACL_UNSAFE;
+}
+
+/* Said once for each reason. */
+static void set_why(struct zk *zk, const char *what, const char *why)
+{
+    char text[sizeof zk->why];
+    snprintf(text, sizeof text, "ZooKeeper %.120s: %.100s: %.60s", zk->hosts,
+             what, why);
+    if (strcmp(text, zk->why) == 0)
+        return;
+    memcpy(zk->why, text, sizeof zk->why);
+    log_odd("zookeeper", "why=%s", log_q(zk->why));
+}
+
 static void make_parent(struct zk *zk)
 {
     const char *end = strchr(zk->node + zk->at + 1, '/');
     AUTO_FREE char *path = xstrndup(zk->node, (size_t)(end - zk->node));
     sent(zk, PARENT,
-         zoo_acreate(zk->handle, path, "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, on_made,
-                     zk));
+         zoo_acreate(zk->handle, path, "", 0, acl_of(zk), 0, on_made, zk));
 }
 
 static void make(struct zk *zk)
 {
     sent(zk, MAKE,
          zoo_acreate(zk->handle, zk->node, zk->holder, (int)strlen(zk->holder),
-                     &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL, on_made, zk));
+                     acl_of(zk), ZOO_EPHEMERAL, on_made, zk));
 }
 
 static void ask(struct zk *zk)
@@ -160,12 +183,14 @@ static void on_owner(struct zk *zk)
     const clientid_t *id = zoo_client_id(zk->handle);
     if (zk->stat.ephemeralOwner == id->client_id) {
         zk->leased_ms = zk->asked_ms;
+        zk->why[0] = '\0';
         if (zk->is_won)
             return;
         zk->is_won = true;
         zk->events->won(zk->self, (uint64_t)zk->stat.czxid);
         return;
     }
+    zk->why[0] = '\0';
     lose(zk, "another store has the node in ZooKeeper");
     if (strcmp(zk->owner, zk->holder) == 0)
         sent(zk, REMOVE,
@@ -176,6 +201,8 @@ static void on_owner(struct zk *zk)
 static void on_answer(struct zk *zk, enum asked what, int rc)
 {
     bool is_there = rc == ZOK || rc == ZNODEEXISTS;
+    if (!is_there && rc != ZNONODE)
+        set_why(zk, zk->node, zerror(rc));
     switch (what) {
     case NOTHING:
     case REMOVE:
@@ -198,15 +225,30 @@ static void on_answer(struct zk *zk, enum asked what, int rc)
     }
 }
 
+static void open_session(struct zk *zk)
+{
+    zk->handle =
+        zookeeper_init(zk->hosts, on_session, (int)zk->ttl_ms, NULL, zk, 0);
+    if (!zk->handle)
+        set_why(zk, "no session", strerror(errno));
+    else if (zk->account)
+        zoo_add_auth(zk->handle, "digest", zk->account,
+                     (int)strlen(zk->account), NULL, NULL);
+}
+
 /* What comes next when nothing is under way. */
 static void step(struct zk *zk)
 {
     if (!zk->handle) {
-        zk->handle =
-            zookeeper_init(zk->hosts, on_session, (int)zk->ttl_ms, NULL, zk, 0);
+        open_session(zk);
         return;
     }
-    if (zk->asked != NOTHING || zoo_state(zk->handle) != ZOO_CONNECTED_STATE)
+    int64_t now_ms = clock_mono_ms();
+    if (zoo_state(zk->handle) == ZOO_CONNECTED_STATE)
+        zk->heard_ms = now_ms;
+    else if (now_ms - zk->heard_ms > zk->ttl_ms)
+        set_why(zk, "not connected", "it does not answer");
+    if (zk->asked != NOTHING || zk->heard_ms != now_ms)
         return;
     if (strchr(zk->node + zk->at + 1, '/'))
         make_parent(zk);
@@ -246,18 +288,27 @@ static void on_timer(void *self)
     step(self);
 }
 
+/* [user:password@]host:port[,host:port]/path: where the hosts begin. */
+static const char *hosts_of(const char *rest)
+{
+    const char *at = memrchr(rest, '@', strcspn(rest, "/"));
+    return at ? at + 1 : rest;
+}
+
 static int zk_check(const char *rest, struct err *err)
 {
-    const char *path = strchr(rest, '/');
+    const char *hosts = hosts_of(rest);
+    const char *path = strchr(hosts, '/');
     size_t n = path ? strlen(path) : 0;
-    if (!path || path == rest || n < 2 || path[n - 1] == '/' ||
+    if (!path || path == hosts || n < 2 || path[n - 1] == '/' ||
         strstr(path, "//"))
         return err_set(err, ERR_INVALID,
                        "\"zk://%.200s\" is not zk://host:port[,host:port]/path",
-                       rest);
-    if (strchr(rest, '@'))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "zk:// with a user and password is not known here");
+                       hosts);
+    const char *colon = memchr(rest, ':', (size_t)(hosts - rest));
+    if (hosts > rest && (!colon || colon == rest || colon + 2 >= hosts))
+        return err_set(err, ERR_INVALID,
+                       "in front of the @ must be user:password");
     return 0;
 }
 
@@ -266,11 +317,14 @@ static void *zk_start(struct loop *loop, const struct election_config *config,
 {
     struct zk *zk = xcalloc(1, sizeof *zk);
     const char *rest = config->url + strlen(election_zk.scheme);
-    const char *path = strchr(rest, '/');
+    const char *hosts = hosts_of(rest), *path = strchr(hosts, '/');
     zk->loop = loop;
     zk->events = events;
     zk->self = self;
-    zk->hosts = xstrndup(rest, (size_t)(path - rest));
+    zk->hosts = xstrndup(hosts, (size_t)(path - hosts));
+    if (hosts > rest)
+        zk->account = xstrndup(rest, (size_t)(hosts - rest) - 1);
+    zk->heard_ms = clock_mono_ms();
     zk->node = xasprintf("%s/active", path);
     zk->holder = xasprintf("%.*s", HOLDER_MAX - 1, config->holder);
     zk->ttl_ms = config->ttl_ms;
@@ -293,6 +347,7 @@ static void zk_stop(void *state)
     close(zk->wake_fd);
     pthread_mutex_destroy(&zk->lock);
     free(zk->hosts);
+    free(zk->account);
     free(zk->node);
     free(zk->holder);
     free(zk);
@@ -306,10 +361,17 @@ static bool zk_holds(const void *state)
                MIN(zk->ttl_ms, (int64_t)zoo_recv_timeout(zk->handle));
 }
 
+static const char *zk_why(const void *state)
+{
+    const struct zk *zk = state;
+    return zk->why;
+}
+
 const struct election_kind election_zk = {
     .scheme = "zk://",
     .check = zk_check,
     .start = zk_start,
     .stop = zk_stop,
     .holds = zk_holds,
+    .why = zk_why,
 };

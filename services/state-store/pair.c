@@ -148,10 +148,15 @@ static int point(const char *link, const char *target, struct err *err)
 
 static void tell_lease(struct store *s, bool may_answer)
 {
-    service_health(s->service, "lease", may_answer, "%s",
-                   may_answer
-                       ? "held; partners wait"
-                       : "not confirmed by Redis in time: nothing is answered");
+    const char *why =
+        election_holds(s->election) ? "" : election_why(s->election);
+    if (may_answer)
+        service_health(s->service, "lease", true, "held; partners wait");
+    else
+        service_health(s->service, "lease", false,
+                       "not confirmed by %s in time: nothing is answered%s%s",
+                       election_holds(s->election) ? "Redis" : "ZooKeeper",
+                       *why ? "; " : "", why);
 }
 
 /* Also every second: somebody may have removed or replaced the links. */
