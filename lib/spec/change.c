@@ -82,15 +82,6 @@ static void check_duplicates(struct findings *f, const Reeve__ServiceSpec *old,
             }
 }
 
-/* Only pods on the host's network need ports of the host. */
-static bool needs_host_ports(const Reeve__PodSpec *pod)
-{
-    for (size_t i = 0; i < pod->n_networks; i++)
-        if (strcmp(pod->networks[i]->name, "mesos-bridge") != 0)
-            return false;
-    return true;
-}
-
 static char *network_names(const Reeve__PodSpec *pod)
 {
     struct buf out = {0};
@@ -108,15 +99,15 @@ static void check_networks(struct findings *f, const Reeve__ServiceSpec *old,
     for (size_t i = 0; old && i < old->n_pods; i++) {
         const Reeve__PodSpec *was = old->pods[i];
         const Reeve__PodSpec *is = spec_find_pod(next, was->type);
-        if (!is || needs_host_ports(was) == needs_host_ports(is))
+        if (!is || spec_uses_host_ports(was) == spec_uses_host_ports(is))
             continue;
         AUTO_FREE char *from = network_names(was);
         AUTO_FREE char *to = network_names(is);
         find(f,
              "New config has pod %s moving networks from %s to %s, changing "
              "its host ports requirements from %s to %s, not allowed.",
-             was->type, from, to, needs_host_ports(was) ? "true" : "false",
-             needs_host_ports(is) ? "true" : "false");
+             was->type, from, to, spec_uses_host_ports(was) ? "true" : "false",
+             spec_uses_host_ports(is) ? "true" : "false");
     }
 }
 

@@ -123,7 +123,7 @@ static int read_network(struct loader *l, const char *key,
                         const struct yaml_node *node, ProtobufCMessage *into)
 {
     Reeve__NetworkSpec *network = PB_NEW(reeve__network_spec);
-    bool maps_ports = strcmp(key, "mesos-bridge") == 0;
+    bool maps_ports = spec_network_maps_ports(key);
 
     PB_ADD(pod_of(into), networks, network);
     network->name = xstrdup(key);

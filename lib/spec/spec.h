@@ -58,6 +58,22 @@ const Reeve__TaskSpec *spec_find_task(const Reeve__PodSpec *pod,
 const Reeve__ResourceSet *spec_find_resource_set(const Reeve__PodSpec *pod,
                                                  const char *id);
 
+/* ---- ports (ports.c) ---- */
+/* Does a network of this name map ports of the host into the container? */
+bool spec_network_maps_ports(const char *name);
+/* Are the pod's ports ports of the host, to be had from offers? */
+bool spec_uses_host_ports(const Reeve__PodSpec *pod);
+/* Is it the number of one of the pod's fixed ports? */
+bool spec_is_fixed_port(const Reeve__PodSpec *pod, uint32_t number);
+/* The number of a port of a pod that uses none of the host: the fixed one, or
+ * one of its ranges (without: of 1025 to 2025), always the same as long as the
+ * pod's ports are.  0: there is none. */
+uint32_t spec_container_port(const Reeve__PodSpec *pod,
+                             const Reeve__PortSpec *port);
+/* The number in the container for one of the host. */
+uint32_t spec_mapped_port(const Reeve__NetworkSpec *network,
+                          uint32_t host_port);
+
 /* ---- names (sdk-behaviour 3.1); all return malloc'd text ---- */
 /* Key part: "/a/b" gives "a__b". */
 char *spec_service_key(const char *service_name);

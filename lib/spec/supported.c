@@ -27,20 +27,6 @@ struct feature {
         return condition;                                                      \
     }
 
-/* Ports of the host that belong to a container's network. */
-static bool maps_ports(const Reeve__PodSpec *pod)
-{
-    bool has_ports = false;
-
-    for (size_t i = 0; i < pod->n_resource_sets; i++)
-        has_ports = has_ports || pod->resource_sets[i]->n_ports;
-    for (size_t i = 0; i < pod->n_networks; i++)
-        if (has_ports || pod->networks[i]->n_host_ports)
-            return true;
-    return false;
-}
-
-POD(ports, maps_ports(p))
 POD(external_volumes, p->n_external_volumes > 0)
 POD(pre_reserved, p->pre_reserved_role && !str_eq(p->pre_reserved_role, "*"))
 POD(image, p->image)
@@ -56,10 +42,9 @@ TASK(ipc, t->ipc_mode)
 TASK(shm, t->has_shm_size_mib)
 
 static const struct feature features[] = {
-    {NOWHERE, "ports on networks", pod_ports, NULL},
-    {NOWHERE, "external-volumes", pod_external_volumes, NULL},
     {NOWHERE, "pre-reserved-role", pod_pre_reserved, NULL},
     {NOWHERE, "transport-encryption", NULL, task_encryption},
+    {NOT_ON_DEVCLUSTER, "external-volumes", pod_external_volumes, NULL},
     {NOT_ON_DEVCLUSTER, "image", pod_image, NULL},
     {NOT_ON_DEVCLUSTER, "networks", pod_networks, NULL},
     {NOT_ON_DEVCLUSTER, "secrets", pod_secrets, NULL},

@@ -14,28 +14,6 @@
 #include "lib/spec/spec.h"
 #include "lib/wire/pb.h"
 
-static bool has_ports(const Reeve__PodSpec *pod)
-{
-    for (size_t i = 0; i < pod->n_resource_sets; i++)
-        if (pod->resource_sets[i]->n_ports > 0)
-            return true;
-    return false;
-}
-
-static int check_networks(const Reeve__PodSpec *pod, struct err *err)
-{
-    for (size_t i = 0; i < pod->n_networks; i++)
-        if (pod->networks[i]->n_host_ports > 0 ||
-            pod->networks[i]->n_container_ports > 0)
-            return err_set(err, ERR_UNSUPPORTED,
-                           "port mapping of network %s is not supported yet",
-                           str_or_empty(pod->networks[i]->name));
-    if (pod->n_networks > 0 && has_ports(pod))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "ports on named networks are not supported yet");
-    return 0;
-}
-
 /* RLIMIT_NOFILE is RLMT_NOFILE to Mesos. */
 static bool rlimit_type(const char *name, int *out)
 {
@@ -52,9 +30,6 @@ int container_check(const Reeve__PodSpec *pod, struct err *err)
 {
     int type;
 
-    if (pod->n_external_volumes > 0)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "external volumes are not supported yet");
     if (*str_or_empty(pod->pre_reserved_role) &&
         !str_eq(pod->pre_reserved_role, "*"))
         return err_set(err, ERR_UNSUPPORTED,
@@ -64,7 +39,7 @@ int container_check(const Reeve__PodSpec *pod, struct err *err)
         if (!rlimit_type(pod->rlimits[i]->name, &type))
             return err_set(err, ERR_UNSUPPORTED, "rlimit %s is not known",
                            str_or_empty(pod->rlimits[i]->name));
-    return check_networks(pod, err);
+    return 0;
 }
 
 /* *container may be NULL. */
@@ -270,9 +245,125 @@ static void add_own_volumes(Mesos__V1__ContainerInfo **container,
     }
 }
 
-Mesos__V1__ContainerInfo *container_of_task(const Reeve__PodSpec *pod,
+/* ---- external volumes --------------------------------------------- */
+/* "size=10;repl=2" into parameters. */
+static void add_options(Mesos__V1__Parameters *parameters, const char *text)
+{
+    while (*str_or_empty(text)) {
+        size_t len = strcspn(text, ";"), key = strcspn(text, "=;");
+        Mesos__V1__Parameter *one;
+
+        if (key > 0) {
+            one = PB_NEW(mesos__v1__parameter);
+            one->key = xstrndup(text, key);
+            one->value = key < len ? xstrndup(text + key + 1, len - key - 1)
+                                   : xstrdup("");
+            PB_ADD(parameters, parameter, one);
+        }
+        text += len + (text[len] == ';');
+    }
+}
+
+static bool has_option(const Mesos__V1__Parameters *parameters, const char *key,
+                       const char *value)
+{
+    for (size_t i = 0; i < parameters->n_parameter; i++)
+        if (str_eq(parameters->parameter[i]->key, key) &&
+            str_eq(parameters->parameter[i]->value, value))
+            return true;
+    return false;
+}
+
+/* The same volume for the same instance, wherever it is: by its name.  Portworx
+ * has its own form and may share one among all instances. */
+static char *external_name(const struct container_in *in,
+                           const Reeve__ExternalVolume *spec, bool is_portworx,
+                           bool is_shared)
+{
+    const char *between = is_portworx ? "-" : "_";
+    AUTO_FREE char *given =
+        spec->volume_name
+            ? xstrdup(spec->volume_name)
+            : xasprintf("%s%s%s", in->service_name, between, in->pod->type);
+    AUTO_FREE char *base = spec_service_key(given); /* without slashes */
+
+    return is_shared ? MOVE(base)
+                     : xasprintf("%s%s%u", base, between, in->pod_index);
+}
+
+static void add_external(Mesos__V1__ContainerInfo **container,
+                         const struct container_in *in,
+                         const Reeve__ExternalVolume *spec)
+{
+    bool is_portworx = str_eq(spec->driver_name, "pxd");
+    Mesos__V1__Volume *volume =
+        add_volume(container, str_or_empty(spec->container_path),
+                   MESOS__V1__VOLUME__SOURCE__TYPE__DOCKER_VOLUME);
+    Mesos__V1__Volume__Source__DockerVolume *docker =
+        PB_NEW(mesos__v1__volume__source__docker_volume);
+
+    if (str_eq(spec->volume_mode, "RO"))
+        volume->mode = MESOS__V1__VOLUME__MODE__RO;
+    volume->source->docker_volume = docker;
+    docker->driver = xstrdup(spec->driver_name);
+    docker->driver_options = PB_NEW(mesos__v1__parameters);
+    add_options(docker->driver_options, spec->driver_options);
+    docker->name = external_name(
+        in, spec, is_portworx,
+        is_portworx && has_option(docker->driver_options, "shared", "true"));
+    if (is_portworx) /* close to where it is used */
+        add_options(docker->driver_options, "nodes=LocalNode");
+}
+
+static void add_all_external(Mesos__V1__ContainerInfo **container,
+                             const struct container_in *in)
+{
+    for (size_t i = 0; i < in->pod->n_external_volumes; i++)
+        add_external(container, in, in->pod->external_volumes[i]);
+}
+
+/* ---- networks ----------------------------------------------------- */
+/* All of the pod's ports, also of tasks that come later: the executor's
+ * container is made once. */
+static void map_ports(Mesos__V1__NetworkInfo *network,
+                      const Reeve__NetworkSpec *spec,
+                      const Reeve__PodRecord *record)
+{
+    for (size_t i = 0; record && i < record->n_resources; i++) {
+        const Reeve__ReservedResource *entry = record->resources[i];
+        Mesos__V1__NetworkInfo__PortMapping *mapping;
+
+        if (!str_eq(entry->name, "ports") || entry->n_ports == 0)
+            continue;
+        mapping = PB_NEW(mesos__v1__network_info__port_mapping);
+        mapping->host_port = entry->ports[0]->begin;
+        mapping->container_port = spec_mapped_port(spec, mapping->host_port);
+        mapping->protocol = xstrdup("tcp");
+        PB_ADD(network, port_mappings, mapping);
+    }
+}
+
+static void add_network(Mesos__V1__ContainerInfo **container,
+                        const struct container_in *in,
+                        const Reeve__NetworkSpec *spec)
+{
+    Mesos__V1__NetworkInfo *network = PB_NEW(mesos__v1__network_info);
+    Mesos__V1__ContainerInfo *c = made(container);
+
+    network->name = xstrdup(spec->name);
+    for (size_t k = 0; k < spec->n_labels; k++)
+        labels_add(&network->labels, spec->labels[k]->key,
+                   spec->labels[k]->value);
+    if (spec_network_maps_ports(spec->name))
+        map_ports(network, spec, in->record);
+    PB_ADD(c, network_infos, network);
+}
+
+/* ---- containers --------------------------------------------------- */
+Mesos__V1__ContainerInfo *container_of_task(const struct container_in *in,
                                             const Reeve__TaskSpec *task)
 {
+    const Reeve__PodSpec *pod = in->pod;
     Mesos__V1__ContainerInfo *container = NULL;
 
     add_image(&container, pod->image);
@@ -280,6 +371,7 @@ Mesos__V1__ContainerInfo *container_of_task(const Reeve__PodSpec *pod,
     add_seccomp(&container, pod);
     add_secret_files(&container, pod);
     add_host_volumes(&container, pod);
+    add_all_external(&container, in);
     add_ipc(&container, task->ipc_mode, task->has_shm_size_mib,
             task->shm_size_mib);
     for (size_t i = 0; i < pod->n_volumes; i++)
@@ -296,23 +388,15 @@ Mesos__V1__ContainerInfo *container_of_task(const Reeve__PodSpec *pod,
     return container;
 }
 
-Mesos__V1__ContainerInfo *container_of_executor(const Reeve__PodSpec *pod)
+Mesos__V1__ContainerInfo *container_of_executor(const struct container_in *in)
 {
+    const Reeve__PodSpec *pod = in->pod;
     Mesos__V1__ContainerInfo *container = NULL;
-    Mesos__V1__NetworkInfo *network;
 
     add_ipc(&container, pod->ipc_mode, pod->has_shm_size_mib,
             pod->shm_size_mib);
-    for (size_t i = 0; i < pod->n_networks; i++) {
-        const Reeve__NetworkSpec *spec = pod->networks[i];
-
-        network = PB_NEW(mesos__v1__network_info);
-        network->name = xstrdup(spec->name);
-        for (size_t k = 0; k < spec->n_labels; k++)
-            labels_add(&network->labels, spec->labels[k]->key,
-                       spec->labels[k]->value);
-        made(&container);
-        PB_ADD(container, network_infos, network);
-    }
+    add_all_external(&container, in);
+    for (size_t i = 0; i < pod->n_networks; i++)
+        add_network(&container, in, pod->networks[i]);
     return container;
 }

@@ -4,7 +4,7 @@
 #define REEVE_OFFER_BROKER_CONTAINER_BUILD_H
 
 #include "proto/mesos/v1/mesos.pb-c.h"
-#include "proto/spec.pb-c.h"
+#include "proto/records.pb-c.h"
 
 struct err;
 
@@ -16,9 +16,17 @@ int container_check(const Reeve__PodSpec *pod, struct err *err);
  * one (or the agent gives up the pod).  malloc'd. */
 char *container_mount_path(const Reeve__PodSpec *pod,
                            const Reeve__ResourceSet *set, const char *path);
+struct container_in {
+    const char *service_name;
+    const Reeve__PodSpec *pod;
+    unsigned pod_index;
+    /* Its ports of the host are mapped into the container. */
+    const Reeve__PodRecord *record;
+};
+
 /* NULL when the defaults do. */
-Mesos__V1__ContainerInfo *container_of_task(const Reeve__PodSpec *pod,
+Mesos__V1__ContainerInfo *container_of_task(const struct container_in *in,
                                             const Reeve__TaskSpec *task);
-Mesos__V1__ContainerInfo *container_of_executor(const Reeve__PodSpec *pod);
+Mesos__V1__ContainerInfo *container_of_executor(const struct container_in *in);
 
 #endif

@@ -11,6 +11,7 @@
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "lib/mesos/labels.h"
+#include "lib/spec/spec.h"
 #include "lib/mesos/pb_mesos.h"
 #include "services/offer-broker/evaluate_internal.h"
 
@@ -88,21 +89,30 @@ int64_t eval_sum_free(const struct eval *e, const char *name)
     return sum;
 }
 
-/* First number of [begin, end] that the port admits; 0: none. */
-static uint32_t admitted(const Reeve__PortSpec *port, uint64_t begin,
-                         uint64_t end)
+/* First number of [begin, end] that is not one of the pod's fixed ports; 0:
+ * none. */
+static uint32_t first_free(const struct eval *e, uint64_t begin, uint64_t end)
 {
+    for (uint64_t number = MAX(begin, 1); number <= end; number++)
+        if (!spec_is_fixed_port(e->in->pod, (uint32_t)number))
+            return (uint32_t)number;
+    return 0;
+}
+
+/* First number of [begin, end] that the port admits; 0: none. */
+static uint32_t admitted(const struct eval *e, const Reeve__PortSpec *port,
+                         uint64_t begin, uint64_t end)
+{
+    uint32_t number = 0;
+
     if (port->port)
         return begin <= port->port && port->port <= end ? port->port : 0;
     if (port->n_ranges == 0)
-        return (uint32_t)begin;
-    for (size_t i = 0; i < port->n_ranges; i++) {
-        uint64_t from = MAX(begin, port->ranges[i]->begin);
-
-        if (from <= MIN(end, port->ranges[i]->end))
-            return (uint32_t)from;
-    }
-    return 0;
+        return first_free(e, begin, end);
+    for (size_t i = 0; i < port->n_ranges && !number; i++)
+        number = first_free(e, MAX(begin, port->ranges[i]->begin),
+                            MIN(end, port->ranges[i]->end));
+    return number;
 }
 
 uint32_t eval_free_port(const struct eval *e, const Reeve__PortSpec *port,
@@ -114,7 +124,7 @@ uint32_t eval_free_port(const struct eval *e, const Reeve__PortSpec *port,
         if (!is_plain_free(r) || !str_eq(r->name, "ports") || !r->ranges)
             continue;
         for (size_t k = 0; k < r->ranges->n_range; k++) {
-            uint32_t number = admitted(port, r->ranges->range[k]->begin,
+            uint32_t number = admitted(e, port, r->ranges->range[k]->begin,
                                        r->ranges->range[k]->end);
             if (number) {
                 *from = r;
@@ -533,8 +543,39 @@ static void subtract_grants(struct eval *e)
     struct err err = {0};
 
     for (size_t i = 0; i < e->match->n_grants; i++)
-        if (resources_subtract(e->pool, e->match->grants[i].resource, &err) < 0)
+        if (e->match->grants[i].resource &&
+            resources_subtract(e->pool, e->match->grants[i].resource, &err) < 0)
             eval_fail(e, "%s", err.text);
+}
+
+/* Ports of containers' networks are the pod's own: nothing is taken from the
+ * pool. */
+static void grant_container_ports(struct eval *e, const Reeve__ResourceSet *set)
+{
+    struct match *m = e->match;
+
+    for (size_t i = 0; i < set->n_ports; i++) {
+        const Reeve__PortSpec *port = set->ports[i];
+        struct grant grant = {.owner = set->id,
+                              .port = port,
+                              .port_number =
+                                  spec_container_port(e->in->pod, port)};
+
+        if (!grant.port_number)
+            eval_fail(e, "port %s: no number is left", port->name);
+        m->grants = xrealloc(m->grants, (m->n_grants + 1) * sizeof(*m->grants));
+        m->grants[m->n_grants++] = grant;
+    }
+}
+
+static void grant_all_container_ports(struct eval *e)
+{
+    const Reeve__PodSpec *pod = e->in->pod;
+
+    for (size_t i = 0; i < pod->n_resource_sets; i++)
+        if (!spec_uses_host_ports(pod) &&
+            eval_is_used(e, pod->resource_sets[i]->id))
+            grant_container_ports(e, pod->resource_sets[i]);
 }
 
 static struct match *finish(struct eval *e, struct resources **pool)
@@ -591,6 +632,7 @@ struct match *evaluate(const struct eval_in *in, struct resources **pool,
     else
         eval_all_known(&e, &wants);
     wants_free(&wants);
+    grant_all_container_ports(&e);
     if (e.failures == 0)
         subtract_grants(&e);
     return finish(&e, pool);

@@ -48,7 +48,8 @@ struct grant {
     const Reeve__PortSpec *port;     /* of a port */
     const Reeve__VolumeSpec *volume; /* of a volume */
     uint32_t port_number;            /* of a port */
-    Mesos__V1__Resource *resource;   /* as a task or executor states it */
+    Mesos__V1__Resource *resource;   /* as a task or executor states it; NULL:
+                                        a port of a container's network */
 };
 
 struct match {

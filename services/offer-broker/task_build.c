@@ -480,11 +480,26 @@ static Mesos__V1__DiscoveryInfo__Visibility visibility_of(const char *text)
     return (Mesos__V1__DiscoveryInfo__Visibility)value;
 }
 
+static void add_vip(Mesos__V1__Port *port, const struct one_task *one,
+                    const Reeve__PortSpec *spec)
+{
+    const Reeve__PodSpec *pod = one->in->pod;
+    AUTO_FREE char *key = NULL, *value = NULL;
+    char id[UUID_TEXT_SIZE];
+
+    one->in->ids->next(one->in->ids, id);
+    key = xasprintf("VIP_%s", id);
+    value = xasprintf("%s:%u", spec->vip_prefix, spec->vip_port);
+    labels_add(&port->labels, key, value);
+    if (pod->n_networks > 0)
+        labels_add(&port->labels, "network-scope",
+                   spec_uses_host_ports(pod) ? "host" : "container");
+}
+
 static void add_port(Mesos__V1__DiscoveryInfo *discovery,
-                     const struct grant *grant, struct id_source *ids)
+                     const struct grant *grant, const struct one_task *one)
 {
     Mesos__V1__Port *port;
-    char id[UUID_TEXT_SIZE];
 
     port = PB_NEW(mesos__v1__port);
     port->number = grant->port_number;
@@ -494,15 +509,8 @@ static void add_port(Mesos__V1__DiscoveryInfo *discovery,
            grant->port->advertise
                ? MESOS__V1__DISCOVERY_INFO__VISIBILITY__EXTERNAL
                : MESOS__V1__DISCOVERY_INFO__VISIBILITY__CLUSTER);
-    if (*str_or_empty(grant->port->vip_prefix)) {
-        AUTO_FREE char *key = NULL, *value = NULL;
-
-        ids->next(ids, id);
-        key = xasprintf("VIP_%s", id);
-        value =
-            xasprintf("%s:%u", grant->port->vip_prefix, grant->port->vip_port);
-        labels_add(&port->labels, key, value);
-    }
+    if (*str_or_empty(grant->port->vip_prefix))
+        add_vip(port, one, grant->port);
     if (!discovery->ports)
         discovery->ports = PB_NEW(mesos__v1__ports);
     PB_ADD(discovery->ports, ports, port);
@@ -524,7 +532,7 @@ static Mesos__V1__DiscoveryInfo *discovery_of(const struct one_task *one)
     for (size_t i = 0; i < match->n_grants; i++)
         if (match->grants[i].port &&
             str_eq(match->grants[i].owner, one->spec->resource_set))
-            add_port(discovery, &match->grants[i], one->in->ids);
+            add_port(discovery, &match->grants[i], one);
     return discovery;
 }
 
@@ -569,11 +577,20 @@ static Mesos__V1__Resource *own_resource(const struct one_task *one,
     return resource;
 }
 
+static struct container_in container_in_of(const struct build_in *in)
+{
+    return (struct container_in){.service_name = in->spec->name,
+                                 .pod = in->pod,
+                                 .pod_index = in->demand->pod_index,
+                                 .record = in->match->pod};
+}
+
 static Mesos__V1__TaskInfo *task_info_of(const struct one_task *one)
 {
     const struct build_in *in = one->in;
     const Reeve__ResourceSet *set =
         spec_find_resource_set(in->pod, one->spec->resource_set);
+    const struct container_in container = container_in_of(in);
     Mesos__V1__TaskInfo *info;
 
     info = PB_NEW(mesos__v1__task_info);
@@ -581,11 +598,12 @@ static Mesos__V1__TaskInfo *task_info_of(const struct one_task *one)
     info->task_id = pb_task_id(one->task_id);
     info->agent_id = pb_agent_id(in->offer->agent_id->value);
     for (size_t i = 0; i < in->match->n_grants; i++)
-        if (str_eq(in->match->grants[i].owner, one->spec->resource_set))
+        if (in->match->grants[i].resource &&
+            str_eq(in->match->grants[i].owner, one->spec->resource_set))
             PB_ADD(info, resources,
                    own_resource(one, set, &in->match->grants[i]));
     info->command = command_of(one);
-    info->container = container_of_task(in->pod, one->spec);
+    info->container = container_of_task(&container, one->spec);
     info->health_check = health_of(one);
     info->check = readiness_of(one);
     info->labels = labels_of(one);
@@ -602,6 +620,7 @@ static Mesos__V1__TaskInfo *task_info_of(const struct one_task *one)
 
 static Mesos__V1__ExecutorInfo *executor_of(const struct build_in *in)
 {
+    const struct container_in container = container_in_of(in);
     Mesos__V1__ExecutorInfo *info;
     AUTO_FREE char *id = NULL;
     char uuid[UUID_TEXT_SIZE];
@@ -615,7 +634,7 @@ static Mesos__V1__ExecutorInfo *executor_of(const struct build_in *in)
     info->executor_id = pb_executor_id(id);
     info->framework_id = pb_framework_id(in->framework_id);
     info->name = xstrdup(in->pod->type);
-    info->container = container_of_executor(in->pod);
+    info->container = container_of_executor(&container);
     for (size_t i = 0; i < in->match->n_grants; i++) {
         const struct grant *grant = &in->match->grants[i];
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/spec/spec.h"
 
 static void add(struct wants *wants, struct want want)
 {
@@ -34,12 +35,13 @@ static void add_volume(struct wants *wants, const char *owner,
                              .volume = volume});
 }
 
-static void add_set(struct wants *wants, const Reeve__ResourceSet *set)
+static void add_set(struct wants *wants, const Reeve__ResourceSet *set,
+                    bool has_host_ports)
 {
     add_scalar(wants, set->id, "cpus", set->cpu_milli);
     add_scalar(wants, set->id, "mem", set->mem_mib * 1000);
     add_scalar(wants, set->id, "gpus", set->gpu_milli);
-    for (size_t i = 0; i < set->n_ports; i++)
+    for (size_t i = 0; has_host_ports && i < set->n_ports; i++)
         add(wants, (struct want){.kind = WANT_PORT,
                                  .owner = set->id,
                                  .name = "ports",
@@ -58,7 +60,7 @@ void wants_of_pod(struct wants *wants, const Reeve__PodSpec *pod,
     for (size_t i = 0; i < pod->n_volumes; i++)
         add_volume(wants, OWNER_POD, pod->volumes[i]);
     for (size_t i = 0; i < pod->n_resource_sets; i++)
-        add_set(wants, pod->resource_sets[i]);
+        add_set(wants, pod->resource_sets[i], spec_uses_host_ports(pod));
 }
 
 void wants_free(struct wants *wants)

@@ -4,7 +4,7 @@
  * The footprint of all tasks of the pod, executor overhead first, pod volumes,
  * then each resource set in the order of the file.  One want = one reservation
  * with its own resource id.  Amounts of zero are left out (the master dies of
- * them).  Pure.
+ * them), and so are ports on networks of containers.  Pure.
  */
 #ifndef REEVE_OFFER_BROKER_WANTS_H
 #define REEVE_OFFER_BROKER_WANTS_H

@@ -335,6 +335,157 @@ Test(task_build, containers)
     teardown(&b);
 }
 
+static const struct {
+    const char *driver, *name, *options, *mode;
+    const char *want, *want_options;
+} external_cases[] = {
+    {"rexray", NULL, "size=10;repl=2", "RW", "data-store_hello_0",
+     "size=10 repl=2 "},
+    {"rexray", "/a/b", NULL, "RO", "a__b_0", ""},
+    {NULL, "v", "x", "RW", "v_0", "x= "},
+    {"pxd", NULL, "size=10", "RW", "data-store-hello-0",
+     "size=10 nodes=LocalNode "},
+    {"pxd", "v", "shared=true", "RW", "v", "shared=true nodes=LocalNode "},
+    {"pxd", "v", "shared=false", "RW", "v-0", "shared=false nodes=LocalNode "},
+};
+
+static void with_external(struct bench *b, size_t i)
+{
+    Reeve__ExternalVolume *volume = PB_NEW(reeve__external_volume);
+
+    volume->container_path = xstrdup("ext");
+    volume->driver_name = xstrdup(external_cases[i].driver);
+    volume->volume_name = xstrdup(external_cases[i].name);
+    volume->driver_options = xstrdup(external_cases[i].options);
+    volume->volume_mode = xstrdup(external_cases[i].mode);
+    PB_ADD(b->pod, external_volumes, volume);
+}
+
+Test(task_build, external_volumes)
+{
+    for (size_t i = 0; i < ARRAY_LEN(external_cases); i++) {
+        const Mesos__V1__Volume__Source__DockerVolume *docker;
+        const Mesos__V1__Volume *volume;
+        AUTO_BUF struct buf options = {0};
+        struct bench b;
+
+        setup(&b);
+        with_external(&b, i);
+        run(&b);
+        volume = task_of(&b)->container->volumes[0];
+        cr_expect(wire_equal(
+            &volume->base, &b.built->launches[0]
+                                ->launch_group->executor->container->volumes[0]
+                                ->base));
+        docker = volume->source->docker_volume;
+        cr_expect_str_eq(volume->container_path, "ext");
+        cr_expect_eq(volume->mode == MESOS__V1__VOLUME__MODE__RO,
+                     str_eq(external_cases[i].mode, "RO"));
+        cr_expect_str_eq(docker->name, external_cases[i].want);
+        cr_expect(str_eq(docker->driver, external_cases[i].driver));
+        for (size_t k = 0; k < docker->driver_options->n_parameter; k++)
+            buf_addf(&options, "%s=%s ",
+                     docker->driver_options->parameter[k]->key,
+                     docker->driver_options->parameter[k]->value);
+        cr_expect_str_eq(buf_text(&options), external_cases[i].want_options);
+        teardown(&b);
+    }
+}
+
+static void with_network(struct bench *b, const char *name)
+{
+    Reeve__NetworkSpec *network = PB_NEW(reeve__network_spec);
+
+    network->name = xstrdup(name);
+    PB_ADD(b->pod, networks, network);
+    b->pod->resource_sets[0]->ports[0]->vip_prefix = xstrdup("web");
+    PB_SET(b->pod->resource_sets[0]->ports[0], vip_port, 80);
+}
+
+static const char *scope_of(const struct bench *b)
+{
+    return labels_find(task_of(b)->discovery->ports->ports[0]->labels,
+                       "network-scope");
+}
+
+static size_t count_ports(const Mesos__V1__TaskInfo *task)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < task->n_resources; i++)
+        count += str_eq(task->resources[i]->name, "ports");
+    return count;
+}
+
+/* On its own network a container has all ports: none of the host is taken. */
+Test(task_build, ports_on_a_network_of_containers)
+{
+    struct bench b;
+
+    setup(&b);
+    with_network(&b, "dcos");
+    run(&b);
+    cr_expect_eq(count_ports(task_of(&b)), 0);
+    cr_expect_eq(task_of(&b)->discovery->ports->ports[0]->number, 1025);
+    cr_expect_str_eq(env_of(task_of(&b)->command, "PORT_HTTP"), "1025");
+    cr_expect_str_eq(scope_of(&b), "container");
+    cr_expect_str_eq(b.built->launches[0]
+                         ->launch_group->executor->container->network_infos[0]
+                         ->name,
+                     "dcos");
+    teardown(&b);
+}
+
+static const struct {
+    uint32_t port, mapped, host, container; /* mapped 0: not said */
+} bridge_cases[] = {
+    {0, 0, 8000, 8000},
+    {8003, 0, 8003, 8003},
+    {8003, 80, 8003, 80},
+};
+
+Test(task_build, ports_of_the_host_on_a_bridge)
+{
+    for (size_t i = 0; i < ARRAY_LEN(bridge_cases); i++) {
+        const Mesos__V1__NetworkInfo *network;
+        struct bench b;
+
+        setup(&b);
+        with_network(&b, "mesos-bridge");
+        b.pod->resource_sets[0]->ports[0]->port = bridge_cases[i].port;
+        if (bridge_cases[i].mapped) {
+            PB_ADD(b.pod->networks[0], host_ports, bridge_cases[i].port);
+            PB_ADD(b.pod->networks[0], container_ports, bridge_cases[i].mapped);
+        }
+        run(&b);
+        network = b.built->launches[0]
+                      ->launch_group->executor->container->network_infos[0];
+        cr_expect_eq(count_ports(task_of(&b)), 1);
+        cr_expect_str_eq(scope_of(&b), "host");
+        cr_assert_eq(network->n_port_mappings, 1);
+        cr_expect_eq(network->port_mappings[0]->host_port,
+                     bridge_cases[i].host);
+        cr_expect_eq(network->port_mappings[0]->container_port,
+                     bridge_cases[i].container);
+        teardown(&b);
+    }
+}
+
+/* A dynamic port leaves alone what another port of the pod must be. */
+Test(task_build, fixed_ports_are_left_for_whom_they_are)
+{
+    Reeve__PortSpec *fixed = PB_NEW(reeve__port_spec);
+    struct bench b;
+
+    setup(&b);
+    fixed->name = xstrdup("fixed");
+    PB_SET(fixed, port, 8000);
+    PB_ADD(b.pod->resource_sets[1], ports, fixed);
+    run(&b);
+    cr_expect_eq(task_of(&b)->discovery->ports->ports[0]->number, 8001);
+    teardown(&b);
+}
+
 static void with_configs(struct bench *b)
 {
     Reeve__ConfigTemplate *template;
@@ -364,13 +515,6 @@ Test(task_build, config_templates)
     teardown(&b);
 }
 
-static void with_external(struct bench *b)
-{
-    Reeve__ExternalVolume *volume;
-
-    volume = PB_NEW(reeve__external_volume);
-    PB_ADD(b->pod, external_volumes, volume);
-}
 static void with_pre_reserved(struct bench *b)
 {
     b->pod->pre_reserved_role = xstrdup("slave_public");
@@ -403,7 +547,6 @@ static const struct {
     void (*change)(struct bench *b);
     const char *why;
 } refused_cases[] = {
-    {"external volume", with_external, "external volumes"},
     {"pre-reserved role", with_pre_reserved, "pre-reserved role"},
     {"tls", with_tls, "transport encryption"},
     {"shared set", with_shared_set, "share resource set"},
