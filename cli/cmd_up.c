@@ -62,6 +62,10 @@ const struct service_option cmd_up_options[] = {
     {"agents", OPTION_INT, "3", "N", "agents of the devcluster", 1, 1000, NULL},
     {"allocation-interval-ms", OPTION_INT, "1000", "ms",
      "how often the devcluster makes offers", 10, 60000, NULL},
+    {"settle", OPTION_INT, "3", "s",
+     "--wait wants each task to have run for so long, and for so long again "
+     "for each quick failure before; 0: not at all",
+     0, 60, NULL},
     {NULL, OPTION_STRING, NULL, NULL, NULL, 0, 0, NULL},
 };
 
@@ -432,14 +436,18 @@ static int check_complete(struct rollout *r, int64_t end)
     if (!end || clock_mono_ms() < end)
         return -1;
     return cli_fail(EXIT_TIMED_OUT,
-                    "plan deploy is complete, but task %s does not run",
-                    *r->down ? r->down : "?");
+                    "plan deploy is complete, but task %s does not %s",
+                    *r->down ? r->down : "?", r->was_up ? "stay up" : "run");
 }
 
 /* Draws until the plan of this very spec is COMPLETE. */
 static int wait_until_complete(struct up *up, int64_t timeout_ms)
 {
-    struct rollout r = {.run_dir = up->suite->run_dir, .spec = up->spec};
+    struct rollout r = {
+        .run_dir = up->suite->run_dir,
+        .spec = up->spec,
+        .settle_ms =
+            timeout_ms ? options_int(up->cli->options, "settle") * 1000 : 0};
     int64_t end = timeout_ms ? clock_mono_ms() + timeout_ms : 0;
     bool is_first = true;
 

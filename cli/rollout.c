@@ -22,6 +22,9 @@
 /* A planner that starts reports the refusal of its predecessor until it has
  * looked itself. */
 #define REFUSED_FOR_MS 3000
+/* A task that has run for so long is believed, whatever it did before; as the
+ * planner forgets quick failures then. */
+#define LONGEST_SETTLE_MS 60000
 
 static int ask(const struct rollout *r, const char *service, const char *route,
                const ProtobufCMessage *request, struct buf *out)
@@ -162,31 +165,69 @@ static bool should_run(const struct rollout *r, const Reeve__TaskRecord *task)
            task->goal == REEVE__GOAL__GOAL_RUNNING;
 }
 
-static bool is_down(const struct rollout *r, const Reeve__SnapshotReply *reply,
-                    const Reeve__Item *item)
+/* Quick failures of a task before its present launch, as the planner keeps
+ * them: "<failures> <task id>". */
+static unsigned failures_of(const Reeve__SnapshotReply *backoffs,
+                            const char *svc, const char *task)
+{
+    AUTO_FREE char *key =
+        xasprintf("service/%s/property/backoff-%s", svc, task);
+    const Reeve__Item *item = find_item(backoffs, key);
+    char text[16];
+
+    if (!item)
+        return 0;
+    snprintf(text, sizeof text, "%.*s", (int)MIN(item->value.len, 12u),
+             (const char *)item->value.data);
+    unsigned long n = strtoul(text, NULL, 10);
+    return n > 1000 ? 1000 : (unsigned)n;
+}
+
+/* What is looked at to find tasks that are down. */
+struct tasks_seen {
+    const char *svc;
+    const Reeve__SnapshotReply *tasks, *backoffs;
+};
+
+static void judge_task(struct rollout *r, const struct tasks_seen *seen,
+                       const Reeve__Item *item)
 {
     if (!item->has_value || !str_ends(str_or_empty(item->key), "/info"))
-        return false;
+        return;
     AUTO_MESSAGE Reeve__TaskRecord *task = DECODE(reeve__task_record, item);
-    AUTO_MESSAGE Reeve__TaskStatusRecord *status = status_of(reply, item->key);
+    AUTO_MESSAGE Reeve__TaskStatusRecord *status =
+        status_of(seen->tasks, item->key);
 
-    return task && should_run(r, task) &&
-           (!status || !str_eq(status->task_id, task->task_id) ||
-            status->state != MESOS__V1__TASK_STATE__TASK_RUNNING);
+    if (!task || !should_run(r, task))
+        return;
+    unsigned failures =
+        failures_of(seen->backoffs, seen->svc, str_or_empty(task->name));
+    bool runs = status && str_eq(status->task_id, task->task_id) &&
+                status->state == MESOS__V1__TASK_STATE__TASK_RUNNING;
+    int64_t wanted_ms =
+        MIN(r->settle_ms * (1 + (int64_t)failures), (int64_t)LONGEST_SETTLE_MS);
+    if (runs && clock_wall_ms() - status->stored_wall_ms >= wanted_ms)
+        return;
+    r->was_up = runs || failures;
+    snprintf(r->down, sizeof(r->down), "%s", str_or_empty(task->name));
+    if (failures)
+        snprintf(r->down + strlen(r->down), sizeof(r->down) - strlen(r->down),
+                 ", which failed %u times in a row,", failures);
 }
 
 static void find_down(struct rollout *r, const char *svc)
 {
-    AUTO_FREE char *prefix = xasprintf("service/%s/task/", svc);
-    AUTO_MESSAGE Reeve__SnapshotReply *reply = snapshot(r, prefix);
+    AUTO_FREE char *task_prefix = xasprintf("service/%s/task/", svc);
+    AUTO_FREE char *backoff_prefix =
+        xasprintf("service/%s/property/backoff-", svc);
+    AUTO_MESSAGE Reeve__SnapshotReply *tasks = snapshot(r, task_prefix);
+    AUTO_MESSAGE Reeve__SnapshotReply *backoffs = snapshot(r, backoff_prefix);
+    struct tasks_seen seen = {svc, tasks, backoffs};
 
-    snprintf(r->down, sizeof(r->down), "%s", reply ? "" : "all, maybe");
-    for (size_t i = 0; reply && i < reply->n_items && !*r->down; i++)
-        if (is_down(r, reply, reply->items[i])) {
-            const char *name = reply->items[i]->key + strlen(prefix);
-            snprintf(r->down, sizeof(r->down), "%.*s", (int)strcspn(name, "/"),
-                     name);
-        }
+    r->was_up = false;
+    snprintf(r->down, sizeof(r->down), "%s", tasks ? "" : "all, maybe");
+    for (size_t i = 0; tasks && i < tasks->n_items && !*r->down; i++)
+        judge_task(r, &seen, tasks->items[i]);
 }
 
 int rollout_live_tasks(const char *run_dir)

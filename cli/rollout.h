@@ -21,8 +21,11 @@ struct rollout {
     int old_planner;    /* pid of the planner that is ending; 0: none */
     int64_t refused_ms; /* since when a refusal was seen; 0: none */
     bool is_complete;   /* the deploy plan of this very specification */
-    /* First task that should stay up and is known to be down; "": none. */
-    char down[128];
+    int64_t settle_ms;  /* a task is only believed when it ran for so long, and
+                           for so long again for each quick failure before */
+    /* First task that should stay up and is not known to; "": none. */
+    char down[160];
+    bool was_up; /* it ran, or runs, but not for long enough */
 };
 
 enum rollout_state {

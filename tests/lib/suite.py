@@ -144,7 +144,9 @@ class Suite:
         args += ["--master", master] if master else [
             "--agents", str(self.agents), "--allocation-interval-ms", "100"]
         if wait:
-            args += ["--wait", "--timeout", str(int(timeout * SLOW))]
+            # Tests that kill tasks themselves need not wait for others to.
+            args += ["--wait", "--timeout", str(int(timeout * SLOW)),
+                     "--settle", "0"]
         return self.reeve(*args, *flags, os.path.join(ROOT, spec),
                           timeout=timeout + 30, env=env)
 
