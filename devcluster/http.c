@@ -126,16 +126,12 @@ static void on_stream_closed(void *self)
     free(stream);
 }
 
-static void subscribe(struct http *http, struct httpd_request *request,
-                      const Mesos__V1__Scheduler__Call *call)
+static struct stream *stream_open(struct http *http,
+                                  struct httpd_request *request,
+                                  const char *const *headers)
 {
     struct stream *stream = xcalloc(1, sizeof *stream);
-    char id[UUID_TEXT_SIZE];
-    AUTO_FREE char *header = NULL;
 
-    uuid_new(id);
-    header = xasprintf("Mesos-Stream-Id: %s", id);
-    const char *const headers[] = {header, NULL};
     stream->id = ++http->next_stream;
     stream->http = http;
     stream->json =
@@ -144,11 +140,33 @@ static void subscribe(struct http *http, struct httpd_request *request,
     stream->body = httpd_stream_start(request, 200,
                                       stream->json ? HTTP_JSON : HTTP_PROTOBUF,
                                       headers, on_stream_closed, stream);
+    return stream;
+}
+
+static void subscribe(struct http *http, struct httpd_request *request,
+                      const Mesos__V1__Scheduler__Call *call)
+{
+    char id[UUID_TEXT_SIZE];
+    AUTO_FREE char *header = NULL;
+    struct stream *stream;
+
+    uuid_new(id);
+    header = xasprintf("Mesos-Stream-Id: %s", id);
+    const char *const headers[] = {header, NULL};
+    stream = stream_open(http, request, headers);
     log_info("subscribe", "framework=%s name=%s stream=%llu",
              *ID_OF(call->framework_id) ? call->framework_id->value : "new",
              log_q(call->subscribe->framework_info->name),
              (unsigned long long)stream->id);
     master_subscribe(cluster_master(http->cluster), stream->id, id, call);
+    cluster_flush(http->cluster);
+}
+
+static void watch(struct http *http, struct httpd_request *request)
+{
+    const struct stream *stream = stream_open(http, request, NULL);
+
+    master_watch(cluster_master(http->cluster), stream->id);
     cluster_flush(http->cluster);
 }
 
@@ -173,8 +191,11 @@ static void encode_event(const struct stream *stream,
 static bool is_heartbeat(const ProtobufCMessage *message)
 {
     const Mesos__V1__Scheduler__Event *event = (const void *)message;
+    const Mesos__V1__Master__Event *told = (const void *)message;
 
-    return event->type == MESOS__V1__SCHEDULER__EVENT__TYPE__HEARTBEAT;
+    return message->descriptor == &mesos__v1__scheduler__event__descriptor
+               ? event->type == MESOS__V1__SCHEDULER__EVENT__TYPE__HEARTBEAT
+               : told->type == MESOS__V1__MASTER__EVENT__TYPE__HEARTBEAT;
 }
 
 void http_output(struct http *http, const struct master_out *out)
@@ -387,6 +408,11 @@ static void handle_operator(struct http *http, struct httpd_request *request)
                    "Expecting 'Accept' to allow application/json or "
                    "application/x-protobuf",
                    NULL);
+        return;
+    }
+    if (call->has_type &&
+        call->type == MESOS__V1__MASTER__CALL__TYPE__SUBSCRIBE) {
+        watch(http, request);
         return;
     }
     master_operate(cluster_master(http->cluster), call, &reply, &response);

@@ -108,6 +108,7 @@ static void free_rest(struct master *m)
         master_out_destroy(&out);
     maintenance_free(m);
     quotas_free(m);
+    watchers_free(m);
 }
 
 void master_destroy(struct master **master)
@@ -271,10 +272,15 @@ void master_out_destroy(struct master_out **out)
     *out = NULL;
 }
 
+void send_message(struct master *m, uint64_t stream, ProtobufCMessage *message)
+{
+    push_out(m, MASTER_OUT_EVENT, stream)->message = message;
+}
+
 void send_event_to(struct master *m, uint64_t stream,
                    Mesos__V1__Scheduler__Event *event)
 {
-    push_out(m, MASTER_OUT_EVENT, stream)->message = &event->base;
+    send_message(m, stream, &event->base);
 }
 
 void send_event(struct master *m, struct framework *fw,
@@ -437,6 +443,7 @@ void master_tick(struct master *m)
 {
     frameworks_tick(m);
     agents_tick(m);
+    watchers_tick(m);
     offers_tick(m);
     if (m->allocate_soon || m->now_ms >= m->next_allocation_ms) {
         if (m->now_ms >= m->next_allocation_ms)

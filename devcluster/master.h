@@ -60,7 +60,7 @@ void master_destroy(struct master **master);
 
 /* ---- outputs ------------------------------------------------------------ */
 enum master_out_kind {
-    MASTER_OUT_EVENT,    /* message: an Event for that stream */
+    MASTER_OUT_EVENT,    /* message: an Event (of either API) for that stream */
     MASTER_OUT_CLOSE,    /* end that stream after what was sent on it */
     MASTER_OUT_AGENT,    /* message: a ToAgent for that link */
     MASTER_OUT_REGISTRY, /* message: the Registry; write it before going on */
@@ -119,6 +119,9 @@ void master_refuse_operations(struct master *master, uint64_t count);
 void master_operate(struct master *master, const Mesos__V1__Master__Call *call,
                     struct master_reply *reply,
                     Mesos__V1__Master__Response **response);
+/* SUBSCRIBE of POST /api/v1: an endless stream of mesos.v1.master.Event. Stream
+ * numbers are those of frameworks' streams. */
+void master_watch(struct master *master, uint64_t stream);
 /* The plain endpoints' JSON; new references.  NULL arguments: no filter. */
 json_t *master_json_state(const struct master *master);
 json_t *master_json_state_summary(const struct master *master);

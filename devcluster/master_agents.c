@@ -57,11 +57,13 @@ static void lose_unsaved(struct master *m, struct magent *agent)
         struct status_spec spec = {task->msg->task_id->value,     agent->id,
                                    ID_OF(task->msg->executor_id), TASK(LOST),
                                    REASON(AGENT_DISCONNECTED),    text};
+        Mesos__V1__TaskStatus *status;
 
         if (task->framework->info->checkpoint)
             continue;
-        send_status(m, task->framework, status_new(m, task->framework, &spec));
-        task->msg->state = TASK(LOST);
+        status = status_new(m, task->framework, &spec);
+        task_set_status(m, task, status, TASK(LOST));
+        send_status(m, task->framework, status);
         task_complete(m, task);
     }
     DL_FOREACH_SAFE(agent->executors, executor, next_executor)
@@ -216,9 +218,8 @@ static void task_unreachable(struct master *m, struct mtask *task,
     }
     status = status_new(m, fw, &spec);
     status->unreachable_time = pb_time(absent->since_ns);
-    task_record_status(task, status);
+    task_set_status(m, task, status, TASK(UNREACHABLE));
     send_status(m, fw, status);
-    task->msg->state = TASK(UNREACHABLE);
     task->msg->has_status_update_state = 0;
     task_release(m, task);
     HASH_DEL(fw->tasks, task);
@@ -241,6 +242,7 @@ void agent_unreachable(struct master *m, struct magent *agent)
     task_unreachable(m, task, absent);
     agent_offers_withdraw(m, agent);
     agent_free(m, agent);
+    watch_agent_removed(m, absent->id);
     send_failure(m, absent->id);
 }
 
@@ -258,8 +260,7 @@ static void task_gone(struct master *m, struct mtask *task,
 
     if (!task_state_is_terminal((int)task->msg->state)) {
         status = status_new(m, fw, &spec);
-        task_record_status(task, status);
-        task->msg->state = status->state;
+        task_set_status(m, task, status, (int)status->state);
         send_status(m, fw, status);
     }
     if (task->agent) {
@@ -313,6 +314,7 @@ void agent_gone(struct master *m, struct magent *agent)
     task_gone(m, task, agent->id);
     agent_offers_withdraw(m, agent);
     agent_free(m, agent);
+    watch_agent_removed(m, absent->id);
     send_failure(m, absent->id);
 }
 
@@ -355,15 +357,15 @@ static void agent_remove(struct master *m, struct magent *agent,
             Mesos__V1__TaskStatus *status =
                 status_new(m, task->framework, &spec);
 
-            task_record_status(task, status);
+            task_set_status(m, task, status, TASK(LOST));
             send_status(m, task->framework, status);
-            task->msg->state = TASK(LOST);
         }
         task_complete(m, task);
     }
     agent_offers_withdraw(m, agent);
     agent_free(m, agent);
     save_registry(m);
+    watch_agent_removed(m, id);
     send_failure(m, id);
 }
 

@@ -71,8 +71,8 @@ static GET_EXECUTORS *get_executors(const struct master *m)
 
 /* ---- agents ------------------------------------------------------------- */
 
-static Mesos__V1__Master__Response__GetAgents__Agent *
-agent_message(const struct magent *agent)
+Mesos__V1__Master__Response__GetAgents__Agent *
+api_agent(const struct magent *agent)
 {
     Mesos__V1__Master__Response__GetAgents__Agent *out =
         PB_NEW(mesos__v1__master__response__get_agents__agent);
@@ -113,7 +113,7 @@ static GET_AGENTS *get_agents(const struct master *m)
     struct absent_agent *absent, *next_absent;
 
     HASH_ITER(hh, m->agents, agent, next)
-    PB_ADD(out, agents, agent_message(agent));
+    PB_ADD(out, agents, api_agent(agent));
     HASH_ITER(hh, m->absent, absent, next_absent)
     {
         if (absent->state == REEVE__DEVCLUSTER__REGISTRY__STATE__ADMITTED)
@@ -124,8 +124,8 @@ static GET_AGENTS *get_agents(const struct master *m)
 
 /* ---- frameworks --------------------------------------------------------- */
 
-static Mesos__V1__Master__Response__GetFrameworks__Framework *
-framework_message(const struct master *m, const struct framework *fw)
+Mesos__V1__Master__Response__GetFrameworks__Framework *
+api_framework(const struct master *m, const struct framework *fw)
 {
     Mesos__V1__Master__Response__GetFrameworks__Framework *out =
         PB_NEW(mesos__v1__master__response__get_frameworks__framework);
@@ -167,22 +167,30 @@ static GET_FRAMEWORKS *get_frameworks(const struct master *m)
     struct framework *fw, *next;
 
     HASH_ITER(hh, m->frameworks, fw, next)
-    PB_ADD(out, frameworks, framework_message(m, fw));
+    PB_ADD(out, frameworks, api_framework(m, fw));
     DL_FOREACH(m->completed, fw)
-    PB_ADD(out, completed_frameworks, framework_message(m, fw));
+    PB_ADD(out, completed_frameworks, api_framework(m, fw));
     return out;
 }
 
 /* ---- the rest ----------------------------------------------------------- */
 
+Mesos__V1__Master__Response__GetState *api_state(const struct master *m)
+{
+    Mesos__V1__Master__Response__GetState *out =
+        PB_NEW(mesos__v1__master__response__get_state);
+
+    out->get_tasks = get_tasks(m);
+    out->get_executors = get_executors(m);
+    out->get_frameworks = get_frameworks(m);
+    out->get_agents = get_agents(m);
+    return out;
+}
+
 static void answer_state(const struct master *m, RESPONSE *out)
 {
     PB_SET(out, type, ANSWER(GET_STATE));
-    out->get_state = PB_NEW(mesos__v1__master__response__get_state);
-    out->get_state->get_tasks = get_tasks(m);
-    out->get_state->get_executors = get_executors(m);
-    out->get_state->get_frameworks = get_frameworks(m);
-    out->get_state->get_agents = get_agents(m);
+    out->get_state = api_state(m);
 }
 
 static void answer_tasks(const struct master *m, RESPONSE *out)

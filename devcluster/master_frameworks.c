@@ -104,6 +104,7 @@ struct framework *framework_recover(struct master *m,
 
     fw->recovered = true;
     fw->remove_at_ms = m->now_ms + (int64_t)(MAX(timeout, 0) * 1000) + 1;
+    watch_framework_added(m, fw);
     return fw;
 }
 
@@ -312,6 +313,7 @@ void master_subscribe(struct master *m, uint64_t stream, const char *stream_id,
     const Mesos__V1__Scheduler__Call__Subscribe *sub = call->subscribe;
     const char *id = ID_OF(sub->framework_info->id);
     struct framework *fw = find_framework(m, id);
+    bool fresh = !fw;
     struct err err;
 
     ASSERT(stream && strlen(stream_id) <= STREAM_ID_MAX);
@@ -337,6 +339,10 @@ void master_subscribe(struct master *m, uint64_t stream, const char *stream_id,
     fw->calls[CALL(SUBSCRIBE)]++;
     send_subscribed(m, fw);
     send_heartbeat(m, fw);
+    if (fresh)
+        watch_framework_added(m, fw);
+    else
+        watch_framework_updated(m, fw);
     tell_agents(m, fw);
     if (m->allocate_soon)
         allocate(m);
@@ -362,7 +368,7 @@ void master_stream_closed(struct master *m, uint64_t stream)
 {
     struct framework *fw, *next;
 
-    if (!stream)
+    if (!stream || watcher_closed(m, stream))
         return;
     HASH_ITER(hh, m->frameworks, fw, next)
     {
@@ -412,8 +418,7 @@ static void end_tasks(struct master *m, struct framework *fw)
             AUTO_MESSAGE Mesos__V1__TaskStatus *status =
                 status_new(m, fw, &spec);
 
-            task_record_status(task, status);
-            task->msg->state = TASK(KILLED);
+            task_set_status(m, task, status, TASK(KILLED));
         }
         task_complete(m, task);
     }
@@ -443,6 +448,7 @@ void framework_remove(struct master *m, struct framework *fw)
     inverse_offers_discard(m, fw, true);
     fw->unregistered_us = m->wall_us;
     fw->completed = true;
+    watch_framework_removed(m, fw);
     HASH_DEL(m->frameworks, fw);
     DL_APPEND(m->completed, fw);
     if (++m->n_completed > m->config.max_completed_frameworks) {
@@ -501,6 +507,7 @@ void framework_update(struct master *m, const Mesos__V1__Scheduler__Call *call,
     info_update(fw, u->framework_info);
     lists_update(m, fw, u->suppressed_roles, u->n_suppressed_roles,
                  u->offer_constraints);
+    watch_framework_updated(m, fw);
     tell_agents(m, fw);
     reply_set(reply, 200, "%s", "");
 }

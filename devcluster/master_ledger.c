@@ -204,7 +204,7 @@ Mesos__V1__Task *task_message(const Mesos__V1__TaskInfo *info,
 }
 
 /* The resources must be out of the agent's free ones already. */
-struct mtask *task_add(struct master *m UNUSED, struct magent *agent,
+struct mtask *task_add(struct master *m, struct magent *agent,
                        struct framework *fw, Mesos__V1__Task *msg)
 {
     struct mtask *task = xcalloc(1, sizeof *task);
@@ -216,6 +216,7 @@ struct mtask *task_add(struct master *m UNUSED, struct magent *agent,
     HASH_ADD_KEYPTR(hh, fw->tasks, msg->task_id->value,
                     strlen(msg->task_id->value), task);
     DL_APPEND(agent->tasks, task);
+    watch_task_added(m, task);
     return task;
 }
 

@@ -140,8 +140,7 @@ static void end_unknown(struct master *m, struct mtask *task)
 
     if (!task_state_is_terminal((int)task->msg->state)) {
         status = status_new(m, fw, &spec);
-        task_record_status(task, status);
-        task->msg->state = status->state;
+        task_set_status(m, task, status, (int)status->state);
         send_status(m, fw, status);
     }
     task_complete(m, task);
@@ -424,6 +423,7 @@ void agent_register(struct master *m, struct agent_link *link,
     struct absent_agent *absent = find_absent(m, id);
     struct magent *agent = find_agent(m, id), *there;
     enum coming coming = agent ? COMING_KNOWN : COMING_NEW;
+    bool fresh;
 
     if (!reg->agent) {
         note(m, "event=register_without_info");
@@ -442,7 +442,8 @@ void agent_register(struct master *m, struct agent_link *link,
         agent_replace(m, there);
     if (agent && agent->link && agent->link != link->link)
         note(m, "event=agent_moved_link agent=%s", agent->id);
-    if (!agent)
+    fresh = !agent;
+    if (fresh)
         agent = admit(m, link, reg);
     else
         agent->reregistered_us = m->wall_us;
@@ -451,6 +452,8 @@ void agent_register(struct master *m, struct agent_link *link,
     set_info(agent, link, reg);
     send_registered(m, agent);
     load_report(m, agent, reg, coming);
+    if (fresh)
+        watch_agent_added(m, agent);
     if (coming == COMING_NEW)
         m->registrations++;
     else

@@ -219,6 +219,8 @@ struct master {
     struct mrole *roles;
     bool nested_roles; /* one of them has a '/' in its name */
     struct mquota *quotas;
+    struct watcher *watchers; /* oldest first */
+    size_t n_watchers;
     struct agent_link *links;
     Mesos__V1__Master__Schedule *schedule; /* of maintenance; NULL: none */
     Mesos__V1__MachineID **down;
@@ -230,6 +232,13 @@ struct master {
     uint64_t allocation_runs, calls_invalid, states[32], operations_done[16];
     uint64_t acks_valid, acks_invalid, updates_valid, updates_invalid;
     uint64_t registrations, reregistrations, removals;
+};
+
+/* An operator who subscribed to what happens. */
+struct watcher {
+    uint64_t stream;
+    int64_t next_heartbeat_ms;
+    struct watcher *prev, *next;
 };
 
 /* What is known of a link before and after the agent registered. */
@@ -258,6 +267,8 @@ void send_event(struct master *m, struct framework *fw,
 void send_event_to(struct master *m, uint64_t stream,
                    Mesos__V1__Scheduler__Event *event);
 void send_error(struct master *m, uint64_t stream, const char *text);
+/* Takes any message. */
+void send_message(struct master *m, uint64_t stream, ProtobufCMessage *message);
 void close_stream(struct master *m, uint64_t stream);
 /* Takes the message; freed when the agent is not linked. */
 void send_agent(struct master *m, const struct magent *agent,
@@ -295,9 +306,14 @@ struct operation_spec {
 };
 void send_operation_status(struct master *m, struct framework *fw,
                            const struct operation_spec *spec);
-/* Puts the status into the task's history. */
-void task_record_status(struct mtask *task,
+/* Puts the status into the task's history; false: it has replaced the last one
+ * of the same state. */
+bool task_record_status(struct mtask *task,
                         const Mesos__V1__TaskStatus *status);
+/* The same, gives the task this state unless it has ended, and tells those who
+ * watch. */
+void task_set_status(struct master *m, struct mtask *task,
+                     const Mesos__V1__TaskStatus *status, int state);
 /* Copies container status, health and check of the newest status. */
 void status_copy_details(Mesos__V1__TaskStatus *status,
                          const struct mtask *task);
@@ -559,6 +575,20 @@ void inverse_offers_view(
     Mesos__V1__Master__Response__GetFrameworks__Framework *out);
 void call_inverse_offers(struct master *m, struct framework *fw,
                          const Mesos__V1__Scheduler__Call *call);
+
+/* ---- master_watchers.c: operators' event streams ------------------------ */
+void watch_task_added(struct master *m, const struct mtask *task);
+void watch_task_updated(struct master *m, const struct mtask *task,
+                        const Mesos__V1__TaskStatus *status);
+void watch_agent_added(struct master *m, const struct magent *agent);
+void watch_agent_removed(struct master *m, const char *agent_id);
+void watch_framework_added(struct master *m, const struct framework *fw);
+void watch_framework_updated(struct master *m, const struct framework *fw);
+void watch_framework_removed(struct master *m, const struct framework *fw);
+void watchers_tick(struct master *m);
+/* false: no watcher's stream. */
+bool watcher_closed(struct master *m, uint64_t stream);
+void watchers_free(struct master *m);
 
 /* ---- offer_constraints.c ------------------------------------------------ */
 bool constraints_admit(

@@ -84,10 +84,12 @@ static void drop_status(Mesos__V1__Task *msg, size_t index)
     msg->n_statuses--;
 }
 
-void task_record_status(struct mtask *task, const Mesos__V1__TaskStatus *status)
+bool task_record_status(struct mtask *task, const Mesos__V1__TaskStatus *status)
 {
     Mesos__V1__Task *msg = task->msg;
     Mesos__V1__TaskStatus *copy = PB_DUP(status);
+    bool fresh = !msg->n_statuses ||
+                 msg->statuses[msg->n_statuses - 1]->state != status->state;
 
     if (copy->has_data) {
         free(copy->data.data);
@@ -95,12 +97,26 @@ void task_record_status(struct mtask *task, const Mesos__V1__TaskStatus *status)
         copy->has_data = 0;
     }
     /* Only the last of several of the same state is kept. */
-    if (msg->n_statuses &&
-        msg->statuses[msg->n_statuses - 1]->state == copy->state)
+    if (!fresh)
         drop_status(msg, msg->n_statuses - 1);
     else if (msg->n_statuses == MAX_TASK_STATUSES)
         drop_status(msg, 0);
     PB_ADD(msg, statuses, copy);
+    return fresh;
+}
+
+void task_set_status(struct master *m, struct mtask *task,
+                     const Mesos__V1__TaskStatus *status, int state)
+{
+    bool told = task_record_status(task, status);
+
+    told |= status->has_reason &&
+            (status->reason == REASON(TASK_CHECK_STATUS_UPDATED) ||
+             status->reason == REASON(TASK_HEALTH_CHECK_STATUS_UPDATED));
+    if (!task_state_is_terminal((int)task->msg->state))
+        task->msg->state = (Mesos__V1__TaskState)state;
+    if (told)
+        watch_task_updated(m, task, status);
 }
 
 void status_copy_details(Mesos__V1__TaskStatus *status,

@@ -16,8 +16,6 @@ static void task_update(struct master *m, struct mtask *task,
     int latest =
         (int)(u->has_latest_state ? u->latest_state : u->status->state);
 
-    if (!task_state_is_terminal((int)msg->state))
-        msg->state = (Mesos__V1__TaskState)latest;
     if (u->status->has_uuid) {
         PB_SET(msg, status_update_state, u->status->state);
         PB_BYTES(msg, status_update_uuid, u->status->uuid.data,
@@ -27,7 +25,7 @@ static void task_update(struct master *m, struct mtask *task,
         find_executor(task->agent, task->framework,
                       u->status->executor_id->value))
         msg->executor_id = pb_executor_id(u->status->executor_id->value);
-    task_record_status(task, u->status);
+    task_set_status(m, task, u->status, latest);
     if (task_state_is_terminal(latest))
         task_release(m, task);
 }

@@ -185,6 +185,36 @@ static void render_event(struct buf *out,
     }
 }
 
+/* What an operator's stream says: type and whom it is about. */
+static void render_told(struct buf *out, const Mesos__V1__Master__Event *event)
+{
+    buf_add_str(out, "OPERATOR ");
+    buf_add_str(out, wire_enum_name(&mesos__v1__master__event__type__descriptor,
+                                    (int)event->type));
+    if (event->task_added)
+        buf_addf(out, " %s", event->task_added->task->task_id->value);
+    if (event->task_updated)
+        buf_addf(out, " %s %s %s", event->task_updated->status->task_id->value,
+                 task_state_name((int)event->task_updated->status->state) +
+                     strlen("TASK_"),
+                 task_state_name((int)event->task_updated->state) +
+                     strlen("TASK_"));
+    if (event->agent_added)
+        buf_addf(out, " %s", event->agent_added->agent->agent_info->id->value);
+    if (event->agent_removed)
+        buf_addf(out, " %s", event->agent_removed->agent_id->value);
+    if (event->framework_added)
+        buf_addf(out, " %s",
+                 event->framework_added->framework->framework_info->id->value);
+    if (event->framework_updated)
+        buf_addf(
+            out, " %s",
+            event->framework_updated->framework->framework_info->id->value);
+    if (event->framework_removed)
+        buf_addf(out, " %s",
+                 event->framework_removed->framework_info->id->value);
+}
+
 static void render_to_agent(struct buf *out, struct mh *h,
                             const Reeve__Devcluster__ToAgent *msg)
 {
@@ -246,7 +276,10 @@ static void render(struct mh *h, const struct master_out *out)
     switch (out->kind) {
     case MASTER_OUT_EVENT:
         buf_addf(&h->out, "%llu ", (unsigned long long)out->to);
-        render_event(&h->out, (const void *)out->message);
+        if (out->message->descriptor == &mesos__v1__master__event__descriptor)
+            render_told(&h->out, (const void *)out->message);
+        else
+            render_event(&h->out, (const void *)out->message);
         break;
     case MASTER_OUT_CLOSE:
         buf_addf(&h->out, "%llu CLOSE", (unsigned long long)out->to);
