@@ -12,6 +12,7 @@
 #include "devcluster/cluster.h"
 #include "devcluster/http_auth.h"
 #include "devcluster/http_control.h"
+#include "devcluster/http_plain.h"
 #include "devcluster/http_rules.h"
 #include "devcluster/json_view.h"
 #include "devcluster/master.h"
@@ -58,39 +59,6 @@ static void reply_text(struct httpd_request *request, int status,
 {
     httpd_reply(request, status, *text ? TEXT_PLAIN : NULL, text, strlen(text),
                 headers);
-}
-
-static void reply_json(struct httpd_request *request, json_t *json)
-{
-    char *text = json_dumps(json, VIEW_JSON);
-    const char *jsonp = httpd_query(request, "jsonp");
-
-    json_decref(json);
-    if (text && jsonp) {
-        char *wrapped = xasprintf("%s(%s);", jsonp, text);
-
-        httpd_reply(request, 200, "text/javascript", wrapped, strlen(wrapped),
-                    NULL);
-        free(wrapped);
-    } else if (text) {
-        httpd_reply(request, 200, HTTP_JSON, text, strlen(text), NULL);
-    } else {
-        reply_text(request, 500, "the answer cannot be written as JSON", NULL);
-    }
-    free(text);
-}
-
-static struct http_given given_of(struct httpd_request *request)
-{
-    struct http_given given = {
-        .method = httpd_method(request),
-        .content_type = httpd_header(request, "Content-Type"),
-        .accept = httpd_header(request, "Accept"),
-        .stream_id = httpd_header(request, "Mesos-Stream-Id"),
-    };
-
-    given.body = httpd_body(request, &given.body_len);
-    return given;
 }
 
 static void reply_refusal(struct httpd_request *request,
@@ -347,7 +315,7 @@ static bool principal_fits(struct http *http, struct httpd_request *request,
 
 static void handle_scheduler(struct http *http, struct httpd_request *request)
 {
-    struct http_given given = given_of(request);
+    struct http_given given = http_given_of(request);
     struct http_refusal refusal = {0};
     struct master_reply reply = {0};
     AUTO_MESSAGE Mesos__V1__Scheduler__Call *call =
@@ -374,7 +342,8 @@ static void reply_response(struct httpd_request *request,
     AUTO_BUF struct buf bytes = {0};
 
     if (http_accepted(httpd_header(request, "Accept")) == HTTP_AS_JSON) {
-        reply_json(request, wire_to_json(&response->base, WIRE_JSON_DEFAULTS));
+        http_reply_json(request,
+                        wire_to_json(&response->base, WIRE_JSON_DEFAULTS));
         return;
     }
     wire_encode(&response->base, &bytes);
@@ -383,7 +352,7 @@ static void reply_response(struct httpd_request *request,
 
 static void handle_operator(struct http *http, struct httpd_request *request)
 {
-    struct http_given given = given_of(request);
+    struct http_given given = http_given_of(request);
     struct http_refusal refusal = {0};
     struct master_reply reply = {0};
     AUTO_MESSAGE Mesos__V1__Master__Call *call = NULL;
@@ -440,139 +409,83 @@ static void get_redirect(struct http *http, struct httpd_request *request)
     httpd_reply(request, 307, NULL, "", 0, headers);
 }
 
-static void get_state(struct http *http, struct httpd_request *request)
-{
-    reply_json(request, master_json_state(cluster_master(http->cluster)));
-}
-
-static void get_summary(struct http *http, struct httpd_request *request)
-{
-    reply_json(request,
-               master_json_state_summary(cluster_master(http->cluster)));
-}
-
-static void get_slaves(struct http *http, struct httpd_request *request)
-{
-    reply_json(request, master_json_slaves(cluster_master(http->cluster),
-                                           httpd_query(request, "slave_id")));
-}
-
-static void get_frameworks(struct http *http, struct httpd_request *request)
-{
-    reply_json(request,
-               master_json_frameworks(cluster_master(http->cluster),
-                                      httpd_query(request, "framework_id")));
-}
-
-static void get_tasks(struct http *http, struct httpd_request *request)
-{
-    const char *limit = httpd_query(request, "limit");
-    const char *offset = httpd_query(request, "offset");
-    struct master_task_query query = {
-        .limit = 100,
-        .ascending = str_eq(httpd_query(request, "order"), "asc"),
-        .framework_id = httpd_query(request, "framework_id"),
-        .task_id = httpd_query(request, "task_id"),
-    };
-
-    if ((limit && !parse_i64(limit, &query.limit)) ||
-        (offset && !parse_i64(offset, &query.offset))) {
-        reply_text(request, 400, "'limit' and 'offset' must be numbers", NULL);
-        return;
-    }
-    reply_json(request,
-               master_json_tasks(cluster_master(http->cluster), &query));
-}
-
-static void get_roles(struct http *http, struct httpd_request *request)
-{
-    reply_json(request, master_json_roles(cluster_master(http->cluster)));
-}
-
-static void get_flags(struct http *http, struct httpd_request *request)
-{
-    reply_json(request, master_json_flags(cluster_master(http->cluster)));
-}
-
-static void get_version(struct http *http, struct httpd_request *request)
-{
-    reply_json(request, master_json_version(cluster_master(http->cluster)));
-}
-
-static void get_metrics(struct http *http, struct httpd_request *request)
-{
-    reply_json(request, master_json_metrics(cluster_master(http->cluster)));
-}
-
 static void handle_control(struct http *http, struct httpd_request *request)
 {
     http_control(http->cluster, request);
 }
 
-/* What a master answers for itself alone, leading or not, to anybody. */
-static bool is_own(void (*handler)(struct http *, struct httpd_request *))
+/* Where a request goes: one of handlers, or a plain endpoint. */
+struct route {
+    void (*handler)(struct http *http, struct httpd_request *request);
+    const struct http_plain *plain;
+};
+
+static const char *const paths[] = {
+    "/api/v1/scheduler", "/api/v1", "/health", "/redirect", "/devcluster",
+};
+static void (*const handlers[])(struct http *, struct httpd_request *) = {
+    handle_scheduler, handle_operator, get_health, get_redirect, handle_control,
+};
+_Static_assert(ARRAY_LEN(paths) == ARRAY_LEN(handlers), "one each");
+
+static struct route route_of(const char *path)
 {
-    return handler == handle_control || handler == get_health ||
-           handler == get_version || handler == get_flags ||
-           handler == get_metrics || handler == get_redirect;
+    struct route route = {0};
+    int found = http_route(paths, ARRAY_LEN(paths), path);
+
+    if (found >= 0)
+        route.handler = handlers[found];
+    else
+        route.plain = http_plain_find(path);
+    return route;
+}
+
+/* What a master answers for itself alone, leading or not, to anybody. */
+static bool is_own(struct route route)
+{
+    return route.plain ? http_plain_is_own(route.plain)
+                       : route.handler == handle_control ||
+                             route.handler == get_health ||
+                             route.handler == get_redirect;
 }
 
 /* NULL: may be answered; else in which realm credentials are missing. */
-static const char *
-missing_realm(const struct http *http, struct httpd_request *request,
-              void (*handler)(struct http *, struct httpd_request *))
+static const char *missing_realm(const struct http *http,
+                                 struct httpd_request *request,
+                                 struct route route)
 {
-    bool scheduler = handler == handle_scheduler;
+    bool scheduler = route.handler == handle_scheduler;
 
-    if (!http->auth || is_own(handler) ||
-        (!scheduler && !http->auth_operators) || principal_of(http, request))
+    if (!http->auth || is_own(route) || (!scheduler && !http->auth_operators) ||
+        principal_of(http, request))
         return NULL;
-    return scheduler                    ? "scheduler"
-           : handler == handle_operator ? "readwrite"
-                                        : "readonly";
+    if (scheduler)
+        return "scheduler";
+    return route.handler == handle_operator ||
+                   !str_eq(httpd_method(request), "GET")
+               ? "readwrite"
+               : "readonly";
 }
-
-static const char *const routes[] = {
-    "/api/v1/scheduler",
-    "/api/v1",
-    "/health",
-    "/redirect",
-    "/state",
-    "/slaves",
-    "/version",
-    "/metrics/snapshot",
-    "/state-summary",
-    "/tasks",
-    "/roles",
-    "/flags",
-    "/frameworks",
-    "/devcluster",
-};
-static void (*const handlers[])(struct http *, struct httpd_request *) = {
-    handle_scheduler, handle_operator, get_health,  get_redirect,
-    get_state,        get_slaves,      get_version, get_metrics,
-    get_summary,      get_tasks,       get_roles,   get_flags,
-    get_frameworks,   handle_control,
-};
-_Static_assert(ARRAY_LEN(routes) == ARRAY_LEN(handlers), "one each");
 
 static void on_request(void *self, struct httpd_request *request)
 {
     struct http *http = self;
+    struct route route = route_of(httpd_path(request));
     const char *realm;
-    int route = http_route(routes, ARRAY_LEN(routes), httpd_path(request));
 
     if (http->unavailable_until_ms > clock_mono_ms() &&
-        (route < 0 || handlers[route] != handle_control))
+        route.handler != handle_control)
         reply_text(request, 503, "unavailable on command", NULL);
-    else if (route < 0)
+    else if (!route.handler && !route.plain)
         reply_text(request, 404, "404 Not Found.", NULL);
-    else if (cluster_http(http->cluster) != http && !is_own(handlers[route]))
+    else if (cluster_http(http->cluster) != http && !is_own(route))
         reply_leader(http, request);
-    else if ((realm = missing_realm(http, request, handlers[route])))
+    else if ((realm = missing_realm(http, request, route)))
         reply_unauthorized(request, realm);
+    else if (route.plain)
+        http_plain_answer(route.plain, http->cluster, request);
     else
-        handlers[route](http, request);
+        route.handler(http, request);
 }
 
 /* ---- life --------------------------------------------------------------- */

@@ -129,6 +129,32 @@ static void operate(struct master *m, const Mesos__V1__Master__Call *call,
     operate_on(m, agent_id, op, reply);
 }
 
+static void grow(struct master *m, const Mesos__V1__Master__Call *call,
+                 struct master_reply *reply)
+{
+    AUTO_MESSAGE Mesos__V1__Offer__Operation *op =
+        PB_NEW(mesos__v1__offer__operation);
+
+    PB_SET(op, type, OP(GROW_VOLUME));
+    op->grow_volume = PB_NEW(mesos__v1__offer__operation__grow_volume);
+    op->grow_volume->volume = resource_dup(call->grow_volume->volume);
+    op->grow_volume->addition = resource_dup(call->grow_volume->addition);
+    operate_on(m, ID_OF(call->grow_volume->agent_id), op, reply);
+}
+
+static void shrink(struct master *m, const Mesos__V1__Master__Call *call,
+                   struct master_reply *reply)
+{
+    AUTO_MESSAGE Mesos__V1__Offer__Operation *op =
+        PB_NEW(mesos__v1__offer__operation);
+
+    PB_SET(op, type, OP(SHRINK_VOLUME));
+    op->shrink_volume = PB_NEW(mesos__v1__offer__operation__shrink_volume);
+    op->shrink_volume->volume = resource_dup(call->shrink_volume->volume);
+    op->shrink_volume->subtract = PB_DUP(call->shrink_volume->subtract);
+    operate_on(m, ID_OF(call->shrink_volume->agent_id), op, reply);
+}
+
 /* ---- agents and frameworks ---------------------------------------------- */
 
 static void teardown(struct master *m, const Mesos__V1__Master__Call *call,
@@ -218,6 +244,9 @@ static const struct {
      operate},
     {M_CALL(DESTROY_VOLUMES),
      offsetof(Mesos__V1__Master__Call, destroy_volumes), operate},
+    {M_CALL(GROW_VOLUME), offsetof(Mesos__V1__Master__Call, grow_volume), grow},
+    {M_CALL(SHRINK_VOLUME), offsetof(Mesos__V1__Master__Call, shrink_volume),
+     shrink},
     {M_CALL(TEARDOWN), offsetof(Mesos__V1__Master__Call, teardown), teardown},
     {M_CALL(MARK_AGENT_GONE),
      offsetof(Mesos__V1__Master__Call, mark_agent_gone), mark_gone},

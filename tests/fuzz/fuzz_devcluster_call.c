@@ -106,6 +106,30 @@ static void framework_call(struct master *m, const uint8_t *data, size_t size,
         master_call(m, "s", call, &reply);
 }
 
+static void aim_agent(Mesos__V1__AgentID *id)
+{
+    free(id->value);
+    id->value = xstrdup("M-S0");
+}
+
+static void aim_operator(Mesos__V1__Master__Call *call)
+{
+    if (call->drain_agent)
+        aim_agent(call->drain_agent->agent_id);
+    if (call->deactivate_agent)
+        aim_agent(call->deactivate_agent->agent_id);
+    if (call->reactivate_agent)
+        aim_agent(call->reactivate_agent->agent_id);
+    if (call->reserve_resources)
+        aim_agent(call->reserve_resources->agent_id);
+    if (call->create_volumes)
+        aim_agent(call->create_volumes->agent_id);
+    if (call->grow_volume && call->grow_volume->agent_id)
+        aim_agent(call->grow_volume->agent_id);
+    if (call->shrink_volume && call->shrink_volume->agent_id)
+        aim_agent(call->shrink_volume->agent_id);
+}
+
 static void operator_call(struct master *m, const uint8_t *data, size_t size)
 {
     AUTO_MESSAGE Mesos__V1__Master__Call *call = (void *)wire_decode(
@@ -113,8 +137,10 @@ static void operator_call(struct master *m, const uint8_t *data, size_t size)
     AUTO_MESSAGE Mesos__V1__Master__Response *response = NULL;
     struct master_reply reply = {0};
 
-    if (call)
-        master_operate(m, call, &reply, &response);
+    if (!call)
+        return;
+    aim_operator(call);
+    master_operate(m, call, &reply, &response);
 }
 
 static void agent_message(struct master *m, const uint8_t *data, size_t size)
@@ -172,6 +198,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     master_set_time(m, now_ms, 1000000);
     begin(m);
+    master_watch(m, 1000000);
     for (int i = 0; i < MAX_MESSAGES && size >= 3; i++) {
         size_t len = (size_t)(data[1] << 8 | data[2]);
 
