@@ -73,12 +73,20 @@ static const char *host_text(const struct fact_task *task)
                : str_or_empty(task->info->agent_id);
 }
 
+/* The operator said that the task's place may be taken although nobody can
+ * prove that it ended: by this demand, or when the pod was replaced. */
+static bool is_given_up(const struct demand_view *view,
+                        const struct fact_task *task)
+{
+    return view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT ||
+           task->info->permanently_failed;
+}
+
 /* A task of this very pod instance that the demand launches again. */
 static void judge_former(struct judge *j, const struct fact_task *task)
 {
     struct demand_view *view = j->view;
-    bool is_replace =
-        view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT;
+    bool is_replace = is_given_up(view, task);
 
     if (!may_live(task))
         return;
@@ -117,8 +125,7 @@ static bool is_being_killed(const struct judge *j, const struct fact_task *task)
 static void judge_sibling(struct judge *j, const struct fact_task *task)
 {
     struct demand_view *view = j->view;
-    bool is_replace =
-        view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT;
+    bool is_replace = is_given_up(view, task);
     bool is_moving = status_is_moving(own_status(task));
 
     if (!may_live(task) || (is_replace && !is_moving))

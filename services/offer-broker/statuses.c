@@ -290,6 +290,9 @@ static void note_unknown(struct statuses *st,
         HASH_ADD_KEYPTR(hh, st->unknown, unknown->task_id,
                         strlen(unknown->task_id), unknown);
     }
+    /* Back in reach: an order to kill it is not to wait for its turn. */
+    if (unknown->state != (int)status->state)
+        kill_book_forget(st->session->kills, id);
     unknown->state = status->state;
     if (status->agent_id)
         pb_str(&unknown->agent_id, status->agent_id->value);

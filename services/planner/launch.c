@@ -147,17 +147,34 @@ static bool is_stale(const struct launcher *l, const struct fact_demand *demand)
 }
 
 /* ---- killing ---- */
-void launch_kill(const struct facts *facts, const struct fact_task *task,
-                 const char *reason, int64_t now_ms, struct changes *changes)
+static void put_kill(const struct facts *facts, const struct fact_task *task,
+                     Reeve__KillOrder order, const char *reason,
+                     struct changes *changes)
 {
-    Reeve__KillOrder order = REEVE__KILL_ORDER__INIT;
     order.task_id = task->info->task_id;
     order.task_name = task->name;
     order.agent_id = task->info->agent_id;
     AUTO_FREE char *text = xstrdup(reason);
     order.reason = text;
-    PB_SET(&order, created_wall_ms, now_ms);
     changes_put(changes, facts_key(facts, "kill", order.task_id), &order.base);
+}
+
+void launch_kill(const struct facts *facts, const struct fact_task *task,
+                 const char *reason, int64_t now_ms, struct changes *changes)
+{
+    Reeve__KillOrder order = REEVE__KILL_ORDER__INIT;
+    PB_SET(&order, created_wall_ms, now_ms);
+    put_kill(facts, task, order, reason, changes);
+}
+
+void launch_kill_until_dead(const struct facts *facts,
+                            const struct fact_task *task, const char *reason,
+                            int64_t now_ms, struct changes *changes)
+{
+    Reeve__KillOrder order = REEVE__KILL_ORDER__INIT;
+    PB_SET(&order, created_wall_ms, now_ms);
+    PB_SET(&order, until_dead, true);
+    put_kill(facts, task, order, reason, changes);
 }
 
 static void kill_task(struct launcher *l, const struct fact_task *task,
@@ -256,6 +273,54 @@ static bool must_go(const struct launch *launch, const struct fact_task *task)
     return false;
 }
 
+static bool has_volumes(const Reeve__PodSpec *pod)
+{
+    for (size_t i = 0; i < pod->n_resource_sets; i++)
+        if (pod->resource_sets[i]->n_volumes > 0)
+            return true;
+    return pod->n_volumes > 0;
+}
+
+/* The operator marked all tasks that should run, and none was launched since.
+ */
+static bool is_marked(const struct fact_pod *pod)
+{
+    bool any = false;
+    for (size_t i = 0; i < pod->n_tasks; i++) {
+        const Reeve__TaskRecord *task = pod->tasks[i]->info;
+        any |= task->permanently_failed;
+        if (!task->permanently_failed &&
+            task->goal == REEVE__GOAL__GOAL_RUNNING)
+            return false;
+    }
+    return any;
+}
+
+/* Its agent was given up at the master: all of it is dead. */
+static bool is_gone(const struct fact_pod *pod)
+{
+    bool any = false;
+    for (size_t i = 0; i < pod->n_tasks; i++) {
+        int state = fact_task_state(pod->tasks[i]);
+        any |= state == MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR;
+        if (!task_state_proves_death(state))
+            return false;
+    }
+    return any;
+}
+
+/* Is nothing of what the pod had to be used again?  By the operator's word; or
+ * because it went with its agent and there was no volume to lose. */
+static bool is_replacement(const struct launch *launch,
+                           const struct fact_pod *pod)
+{
+    const Reeve__PodSpec *spec =
+        spec_find_pod(launch->config->config->spec, launch->step->pod_type);
+    if (!pod)
+        return false;
+    return is_marked(pod) || (spec && !has_volumes(spec) && is_gone(pod));
+}
+
 static void put_demand(struct launcher *l, const struct launch *launch)
 {
     char id[37];
@@ -309,13 +374,17 @@ static void prepare_task(struct launcher *l, const struct launch *launch,
         backoff_forget(facts, name, l->changes);
 }
 
-void launcher_launch(struct launcher *launcher, const struct launch *launch)
+void launcher_launch(struct launcher *launcher, const struct launch *given)
 {
-    if (launch->n_tasks == 0)
+    if (given->n_tasks == 0)
         return;
-    Reeve__Step *step = launch->step;
+    Reeve__Step *step = given->step;
     const struct fact_pod *pod =
         facts_pod(launcher->source.facts, step->pod_type, step->pod_index);
+    struct launch changed = *given;
+    const struct launch *launch = &changed;
+    if (is_replacement(given, pod))
+        changed.recovery = REEVE__DEMAND__RECOVERY__PERMANENT;
     for (size_t i = 0; pod && i < pod->n_demands; i++)
         if (wants_any(pod->demands[i], launch))
             withdraw(launcher, pod->demands[i]);

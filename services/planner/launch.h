@@ -45,5 +45,10 @@ void launcher_launch(struct launcher *launcher, const struct launch *launch);
 /* Also for the operator's restart: the order to kill exactly this task. */
 void launch_kill(const struct facts *facts, const struct fact_task *task,
                  const char *reason, int64_t now_ms, struct changes *changes);
+/* The same, and the order outlives the task's record: others take its place
+ * before its end is known. */
+void launch_kill_until_dead(const struct facts *facts,
+                            const struct fact_task *task, const char *reason,
+                            int64_t now_ms, struct changes *changes);
 
 #endif

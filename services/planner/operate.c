@@ -8,6 +8,7 @@
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/mesos/states.h"
 #include "lib/spec/spec.h"
 #include "lib/wire/pb.h"
 #include "services/planner/backoff.h"
@@ -518,6 +519,49 @@ static void restart_pod(const struct operate_source *source,
               compare_names);
 }
 
+/* What was wanted for the pod would be placed where it was. */
+static void withdraw_all(const struct facts *facts, const struct fact_pod *pod,
+                         struct changes *changes)
+{
+    for (size_t i = 0; pod && i < pod->n_demands; i++)
+        changes_remove(changes, facts_key(facts, "demand", pod->demands[i]->id),
+                       pod->demands[i]->revision);
+}
+
+static void mark_replaced(const struct facts *facts,
+                          const struct fact_task *task, struct changes *changes)
+{
+    AUTO_MESSAGE Reeve__TaskRecord *record =
+        WIRE_DUP(reeve__task_record, task->info);
+    PB_SET(record, permanently_failed, true);
+    changes_replace(changes, facts_task_key(facts, task->name, "info"),
+                    task->info_revision, &record->base);
+}
+
+/* The mark in the tasks' records is the decision: whatever launches the pod's
+ * tasks again does it elsewhere and gives up what the pod had.  A task out of
+ * reach is killed whenever it is heard of again. */
+static void replace_pod(const struct operate_source *source,
+                        const struct fact_pod *pod, struct changes *changes,
+                        Reeve__PodCommandReply *reply)
+{
+    const struct facts *facts = source->facts;
+    withdraw_all(facts, pod, changes);
+    for (size_t i = 0; pod && i < pod->n_tasks; i++) {
+        const struct fact_task *task = pod->tasks[i];
+        backoff_forget(facts, task->name, changes);
+        mark_replaced(facts, task, changes);
+        PB_ADD_STR(reply, tasks, task->name);
+        if (!task_state_proves_death(fact_task_state(task)))
+            launch_kill_until_dead(facts, task,
+                                   "replacement of the pod by the operator",
+                                   source->now_ms, changes);
+    }
+    if (reply->n_tasks > 1)
+        qsort(reply->tasks, reply->n_tasks, sizeof *reply->tasks,
+              compare_names);
+}
+
 int operate_pod(const struct operate_source *source,
                 const Reeve__PodCommand *command, struct changes *changes,
                 Reeve__PodCommandReply **reply, struct err *err)
@@ -527,13 +571,16 @@ int operate_pod(const struct operate_source *source,
     HASH_FIND_STR(source->facts->pods, instance, pod);
     if (check_pod(source, command, pod, err) < 0)
         return -1;
-    if (command->verb != REEVE__POD_COMMAND__VERB__RESTART)
+    if (command->verb != REEVE__POD_COMMAND__VERB__RESTART &&
+        command->verb != REEVE__POD_COMMAND__VERB__REPLACE)
         return err_set(err, ERR_UNSUPPORTED,
-                       "pod %s: replace, pause and resume are not supported "
-                       "yet",
+                       "pod %s: pause and resume are not supported yet",
                        instance);
     *reply = PB_NEW(reeve__pod_command_reply);
     PB_STR(*reply, pod, instance);
-    restart_pod(source, command, pod, changes, *reply);
+    if (command->verb == REEVE__POD_COMMAND__VERB__REPLACE)
+        replace_pod(source, pod, changes, *reply);
+    else
+        restart_pod(source, command, pod, changes, *reply);
     return 0;
 }

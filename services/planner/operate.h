@@ -29,7 +29,7 @@ int operate_plan(const struct operate_source *source,
 
 /* *reply: to be freed with wire_free.  Returns 0, or -1 and no change:
  *   ERR_NOT_FOUND    "Pod x not found", or a task that it does not have
- *   ERR_UNSUPPORTED  replace, pause and resume
+ *   ERR_UNSUPPORTED  pause and resume
  */
 int operate_pod(const struct operate_source *source,
                 const Reeve__PodCommand *command, struct changes *changes,

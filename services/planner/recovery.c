@@ -25,9 +25,11 @@ static bool stays_up(const struct fact_task *task, const Reeve__PodSpec *spec)
            spec_find_task(spec, str_or_empty(task->info->short_name));
 }
 
+/* For the plan: the operator's replacement counts as an end. */
 static bool has_ended(const struct fact_task *task)
 {
-    return task_state_is_terminal(fact_task_state(task));
+    return task_state_is_terminal(fact_task_state(task)) ||
+           task->info->permanently_failed;
 }
 
 static bool is_essential(const struct recovery_source *source,
@@ -116,7 +118,8 @@ static Reeve__Phase *phase_of_pod(const struct recovery_source *source,
         if (!spec || !stays_up(task, spec) || !has_ended(task))
             continue;
         any_ended = true;
-        whole_pod |= is_essential(source, task);
+        whole_pod |=
+            is_essential(source, task) || task->info->permanently_failed;
     }
     if (!any_ended)
         return NULL;

@@ -276,6 +276,11 @@ static Reeve__PlanStatus judge_task(const struct task_case *c,
     }
     if (is_done(c))
         return PLAN_COMPLETE;
+    if (c->task->info->permanently_failed &&
+        case_goal(c) == REEVE__GOAL__GOAL_RUNNING) {
+        SAY(out, "is to be replaced, as the operator asked");
+        return PLAN_PENDING;
+    }
     if (must_restart(c)) {
         SAY(out, "is to be restarted, as the operator asked");
         return PLAN_PENDING;

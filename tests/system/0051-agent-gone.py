@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """An operator marks an agent gone: its task and volume are lost for good.  The
-suite says so and puts nothing elsewhere by itself."""
+suite says so and puts nothing elsewhere by itself, but at the operator's word."""
 import json
 import os
 import sys
@@ -52,6 +52,13 @@ with Suite(agents=4) as s:
         if t["name"] in hit and t["id"] not in before.values()])
     rest = [n for n in NAMES if n not in hit]
     check("the others were left alone",
+          all(s.task_ids()[n] == before[n] for n in rest))
+    for name in hit:
+        s.reeve("pod", "replace", name, "--run-dir", s.run_dir)
+    wait_for("replaced elsewhere", lambda: all(
+        s.task_ids()[n] != before[n] and s.tasks()[n]["status"] == "RUNNING"
+        for n in hit), 60)
+    check("the others were left alone still",
           all(s.task_ids()[n] == before[n] for n in rest))
     check("no level=bad line", not s.bad_lines(), s.bad_lines())
 done()

@@ -457,11 +457,94 @@ Test(operate, pod_restart_goes_through_recovery)
     cr_expect_eq(world_pod(&w, REEVE__POD_COMMAND__VERB__RESTART, "hello-9"),
                  ERR_NOT_FOUND);
     cr_expect_str_eq(w.err.text, "Pod hello-9 not found");
-    cr_expect_eq(world_pod(&w, REEVE__POD_COMMAND__VERB__REPLACE, "hello-1"),
+    cr_expect_eq(world_pod(&w, REEVE__POD_COMMAND__VERB__PAUSE, "hello-1"),
                  ERR_UNSUPPORTED);
     cr_expect(strstr(w.err.text, "not supported yet"));
     cr_expect_eq(world_pod(&w, REEVE__POD_COMMAND__VERB__RESTART, "hello-01"),
                  ERR_NOT_FOUND);
+}
+
+static const Reeve__Demand *only_demand(const struct world *w)
+{
+    cr_assert_eq(world_demands(w), 1);
+    return w->facts->demands->demand;
+}
+
+Test(operate, pod_replace_gives_up_what_the_pod_had)
+{
+    AUTO_WORLD struct world w;
+    world_start(&w, "replace", 1);
+    world_declare(&w, two_phases);
+    world_run(&w);
+    AUTO_FREE char *before = xstrdup(world_task_id(&w, "hello-1-server"));
+    cr_assert_eq(world_pod(&w, REEVE__POD_COMMAND__VERB__REPLACE, "hello-1"),
+                 0);
+    cr_expect_str_eq(w.err.text, "hello-1-server ");
+    cr_expect(facts_kill(w.facts, before)->order->until_dead);
+    w.holds_offers = true;
+    world_crash(&w);
+    world_run(&w);
+    cr_expect_eq(only_demand(&w)->recovery, REEVE__DEMAND__RECOVERY__PERMANENT);
+    /* Said again: the same, and still one wish. */
+    cr_assert_eq(world_pod(&w, REEVE__POD_COMMAND__VERB__REPLACE, "hello-1"),
+                 0);
+    world_run(&w);
+    cr_expect_eq(only_demand(&w)->recovery, REEVE__DEMAND__RECOVERY__PERMANENT);
+    w.holds_offers = false;
+    world_run(&w);
+    cr_expect_neq(strcmp(world_task_id(&w, "hello-1-server"), before), 0);
+    cr_expect_eq(world_state(&w, "hello-1-server"), RUNNING);
+    cr_expect_not(
+        facts_task(w.facts, "hello-1-server")->info->permanently_failed);
+    cr_expect_str_eq(world_status(&w, "deploy"), "COMPLETE");
+    cr_expect_str_eq(world_status(&w, "recovery"), "COMPLETE");
+    /* What fails afterwards comes back where it is. */
+    world_set_state(&w, "hello-1-server", MESOS__V1__TASK_STATE__TASK_FAILED,
+                    false);
+    w.holds_offers = true;
+    world_run(&w);
+    cr_expect_eq(only_demand(&w)->recovery, REEVE__DEMAND__RECOVERY__TRANSIENT);
+}
+
+/* A TRANSIENT wish must not be placed on what was given up. */
+Test(operate, pod_replace_takes_the_place_of_a_relaunch)
+{
+    AUTO_WORLD struct world w;
+    world_start(&w, "replace", 1);
+    world_declare(&w, two_phases);
+    world_run(&w);
+    w.holds_offers = true;
+    world_set_state(&w, "hello-1-server",
+                    MESOS__V1__TASK_STATE__TASK_GONE_BY_OPERATOR, false);
+    world_run(&w);
+    cr_assert_eq(world_demands(&w), 1);
+    cr_assert_eq(world_pod(&w, REEVE__POD_COMMAND__VERB__REPLACE, "hello-1"),
+                 0);
+    cr_expect_eq(world_demands(&w), 0);
+    world_run(&w);
+    cr_expect_eq(only_demand(&w)->recovery, REEVE__DEMAND__RECOVERY__PERMANENT);
+}
+
+/* Out of reach: another takes its place, and the order to kill it stands. */
+Test(operate, pod_replace_of_a_task_out_of_reach_kills_it_later)
+{
+    AUTO_WORLD struct world w;
+    world_start(&w, "replace", 1);
+    world_declare(&w, two_phases);
+    world_run(&w);
+    AUTO_FREE char *before = xstrdup(world_task_id(&w, "hello-1-server"));
+    w.holds_offers = true;
+    world_set_state(&w, "hello-1-server",
+                    MESOS__V1__TASK_STATE__TASK_UNREACHABLE, false);
+    cr_assert_eq(world_pod(&w, REEVE__POD_COMMAND__VERB__REPLACE, "hello-1"),
+                 0);
+    world_rest(&w);
+    cr_expect_eq(only_demand(&w)->recovery, REEVE__DEMAND__RECOVERY__PERMANENT);
+    w.holds_offers = false;
+    world_place(&w);
+    cr_expect_neq(strcmp(world_task_id(&w, "hello-1-server"), before), 0);
+    world_rest(&w);
+    cr_expect(facts_kill(w.facts, before), "the order stands");
 }
 
 /* ---- answers ---- */

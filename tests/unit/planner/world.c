@@ -412,7 +412,11 @@ static bool may_place(const struct fact_demand *demand)
     for (size_t i = 0; i < demand->demand->n_tasks; i++) {
         const struct fact_task *task =
             fact_pod_task(demand->pod, demand->demand->tasks[i]);
-        if (task && fact_task_is_alive(task))
+        bool is_away = task && fact_task_state(task) ==
+                                   MESOS__V1__TASK_STATE__TASK_UNREACHABLE;
+        bool is_replaced = is_away && demand->demand->recovery ==
+                                          REEVE__DEMAND__RECOVERY__PERMANENT;
+        if (task && fact_task_is_alive(task) && !is_replaced)
             return false;
     }
     return true;
