@@ -16,6 +16,7 @@
 #include "services/offer-broker/auth.h"
 #include "services/offer-broker/master_list.h"
 #include "services/offer-broker/session.h"
+#include "services/offer-broker/survey.h"
 #include "services/offer-broker/zk_leader.h"
 
 #define FROM "offer-broker"
@@ -239,6 +240,21 @@ static void report_unknown(struct broker *b)
                        "all reservations are known");
 }
 
+static void report_registration(struct broker *b)
+{
+    struct session *session, *next;
+    const char *unanswered = NULL;
+
+    HASH_ITER(hh, b->sessions, session, next)
+    {
+        if (!unanswered)
+            unanswered = survey_unanswered(session->survey);
+    }
+    service_health(b->service, "registration", !unanswered, "%s",
+                   unanswered ? unanswered
+                              : "no service was registered unchecked");
+}
+
 void broker_tick(void *self)
 {
     struct broker *b = self;
@@ -247,6 +263,7 @@ void broker_tick(void *self)
     report_metrics(b);
     report_master(b);
     report_unknown(b);
+    report_registration(b);
 }
 
 /* ---- which master ------------------------------------------------- */

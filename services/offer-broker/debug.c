@@ -217,8 +217,10 @@ static void list_entry(struct holding *h, const Reeve__ReservedResource *entry,
                           entry->resource.len, NULL)
             : NULL;
 
-    out->agent_id = xstrdup(h->pod->agent_id);
-    out->hostname = xstrdup(h->pod->hostname);
+    out->agent_id = xstrdup(*str_or_empty(entry->agent_id) ? entry->agent_id
+                                                           : h->pod->agent_id);
+    if (str_eq(out->agent_id, h->pod->agent_id))
+        out->hostname = xstrdup(h->pod->hostname);
     out->pod = xstrdup(h->instance);
     out->persistence_id = xstrdup(entry->persistence_id);
     out->container_path = xstrdup(entry->container_path);

@@ -509,6 +509,15 @@ static void eval_all_known(struct eval *e, const struct wants *wants)
     PB_SET(e->match->pod, confirmed, record->confirmed);
 }
 
+Reeve__ReservedResource *eval_abandoned(const Reeve__PodRecord *record,
+                                        const Reeve__ReservedResource *entry)
+{
+    Reeve__ReservedResource *copy = WIRE_DUP(reeve__reserved_resource, entry);
+
+    PB_STR(copy, agent_id, record->agent_id);
+    return copy;
+}
+
 /* Everything that the former record holds is given up, by its exact ids. */
 static void abandon_all(struct eval *e)
 {
@@ -519,8 +528,7 @@ static void abandon_all(struct eval *e)
         PB_ADD(pod, abandoned,
                WIRE_DUP(reeve__reserved_resource, record->abandoned[i]));
     for (size_t i = 0; record && i < record->n_resources; i++)
-        PB_ADD(pod, abandoned,
-               WIRE_DUP(reeve__reserved_resource, record->resources[i]));
+        PB_ADD(pod, abandoned, eval_abandoned(record, record->resources[i]));
 }
 
 static void eval_all_fresh(struct eval *e, const struct wants *wants)

@@ -55,4 +55,8 @@ Mesos__V1__Resource *eval_volume_of(const struct eval *e,
 void eval_entry_amount(Reeve__ReservedResource *entry,
                        const Mesos__V1__Resource *resource);
 
+/* The entry as given up: it says where it was. */
+Reeve__ReservedResource *eval_abandoned(const Reeve__PodRecord *record,
+                                        const Reeve__ReservedResource *entry);
+
 #endif

@@ -98,7 +98,7 @@ static void missing(struct eval *e, const struct want *want,
         eval_fail(e, "its reserved %s is not offered", text);
         return;
     }
-    PB_ADD(e->match->pod, abandoned, WIRE_DUP(reeve__reserved_resource, entry));
+    PB_ADD(e->match->pod, abandoned, eval_abandoned(e->in->record, entry));
     eval_fresh(e, want);
 }
 

@@ -394,6 +394,11 @@ size_t janitor_quarantined(const struct janitor *j)
     return HASH_COUNT(j->strays) - j->n_foreign;
 }
 
+bool janitor_knows_pods(const struct janitor *j)
+{
+    return j->n_of_pods > 0;
+}
+
 size_t janitor_strange(const struct janitor *j)
 {
     return j->n_of_pods == 0 ? HASH_COUNT(j->strays) : 0;

@@ -81,6 +81,8 @@ size_t janitor_verify(struct janitor *janitor, const char *agent_id,
                       const void *self);
 /* Without those that other frameworks labelled. */
 size_t janitor_quarantined(const struct janitor *janitor);
+/* Does any pod's record name anything? */
+bool janitor_knows_pods(const struct janitor *janitor);
 /* Reservations seen that carry labels like ours, of whatever framework, while
  * no pod's record names a single one: the store may be empty, or not ours.  0
  * as soon as there is any such record. */

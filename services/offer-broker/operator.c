@@ -63,6 +63,19 @@ static const Reeve__Framework *confirmed(const struct session *s,
     return NULL;
 }
 
+/* Before there is an id: what he was told to repeat. */
+static const Reeve__Framework *hindered(const struct session *s,
+                                        const char *confirm, uint64_t *revision)
+{
+    const Reeve__Framework *framework = facts_framework(s->facts, revision);
+
+    return framework && !*str_or_empty(framework->framework_id) &&
+                   *str_or_empty(confirm) &&
+                   str_eq(framework->hindrance_confirm, confirm)
+               ? framework
+               : NULL;
+}
+
 static void count_alive(void *self, const struct fact_task *task)
 {
     *(size_t *)self += task->status && status_may_live(task->status);
@@ -147,7 +160,7 @@ static void send_order(struct session *s, struct bus_call *call,
     order->from = xstrdup(bus_call_from(call));
     order->key = facts_key(s->facts, "framework");
     order->framework_id =
-        xstrdup(facts_framework(s->facts, NULL)->framework_id);
+        xstrdup(str_or_empty(facts_framework(s->facts, NULL)->framework_id));
     order->is_delete = !record;
     txn_require(txn, order->key, revision);
     if (record) {
@@ -188,13 +201,17 @@ int operator_ignore_foreign(void *self, struct bus_call *call, struct err *err)
     uint64_t revision;
 
     s = request ? operator_session(self, request->service, err) : NULL;
-    framework = s ? confirmed(s, request->confirm, &revision, err) : NULL;
+    framework = s ? hindered(s, request->confirm, &revision) : NULL;
+    if (s && !framework)
+        framework = confirmed(s, request->confirm, &revision, err);
     if (!framework)
         return -1;
     if (framework->foreign_ignored)
         return err_set(err, ERR_NOOP, "they are ignored already");
     record = WIRE_DUP(reeve__framework, framework);
     PB_SET(record, foreign_ignored, true);
+    PB_STR(record, hindrance, NULL);
+    PB_STR(record, hindrance_confirm, NULL);
     send_order(s, call, revision, record);
     return 0;
 }

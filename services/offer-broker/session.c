@@ -21,6 +21,7 @@
 #include "lib/http/recordio.h"
 #include "lib/mesos/pb_mesos.h"
 #include "services/offer-broker/auth.h"
+#include "services/offer-broker/survey.h"
 #include "services/offer-broker/zk_leader.h"
 
 #define MAX_OFFERS       100000
@@ -77,6 +78,7 @@ struct session *session_new(struct broker *broker, const char *key)
     s->statuses = statuses_new(s);
     s->launches = launches_new(s);
     s->outcomes = outcomes_new(s);
+    s->survey = survey_new(s);
     facts_watch_pods(s->facts, on_pod, s);
     facts_watch_releases(s->facts, on_release, s);
     return s;
@@ -118,6 +120,7 @@ void session_destroy(struct session **session)
     launches_destroy(&s->launches);
     statuses_destroy(&s->statuses);
     outcomes_destroy(&s->outcomes);
+    survey_destroy(&s->survey);
     outbox_destroy(&s->outbox);
     janitor_destroy(&s->janitor);
     kill_book_destroy(&s->kills);
@@ -443,6 +446,22 @@ static void put_framework(struct session *s, const Reeve__Framework *record)
     store_client_commit(s->broker->store, &txn, on_named, naming);
 }
 
+/* The record is the operator's to see; it goes with the first subscription. */
+void session_hinder(struct session *s, const char *why, const char *confirm)
+{
+    const Reeve__Framework *stored = facts_framework(s->facts, NULL);
+    AUTO_MESSAGE Reeve__Framework *record = NULL;
+
+    if (stored_id(s) || (stored && str_eq(stored->hindrance, why)))
+        return;
+    log_odd("not_registered", "service=%s why=%s", s->key, log_q(why));
+    record =
+        stored ? WIRE_DUP(reeve__framework, stored) : PB_NEW(reeve__framework);
+    PB_STR(record, hindrance, why);
+    PB_STR(record, hindrance_confirm, confirm);
+    put_framework(s, record);
+}
+
 static void store_identity(struct session *s)
 {
     AUTO_MESSAGE Reeve__Framework *record = NULL;
@@ -611,7 +630,8 @@ static bool may_run(struct session *s)
                  zk_leader_state(s->broker->zk));
         return false;
     }
-    return true;
+    return stored_id(s) || s->state != SESSION_OFF ||
+           survey_may_register(s->survey);
 }
 
 static bool has_changed(const struct session *s)
@@ -729,9 +749,29 @@ static void work(struct session *s)
     }
 }
 
+/* What is wanted waits for the operator, or for a state that is brought back.
+ */
+static void tell_hindered(struct session *s)
+{
+    const Reeve__Framework *framework = facts_framework(s->facts, NULL);
+    struct demand_view *views;
+    size_t count;
+
+    if (!s->broker->has_lease || stored_id(s) || !framework ||
+        !*str_or_empty(framework->hindrance))
+        return;
+    views =
+        demand_book_judge(s->facts, &s->broker->build, clock_wall_ms(), &count);
+    for (size_t i = 0; i < count; i++)
+        outcomes_note(s->outcomes, &views[i], framework->hindrance, "", 0);
+    outcomes_flush(s->outcomes, views, count);
+    free(views);
+}
+
 void session_decide(struct session *s)
 {
     if (!may_run(s)) {
+        tell_hindered(s);
         session_event(s, SESSION_STOP);
         return;
     }
@@ -742,6 +782,8 @@ void session_decide(struct session *s)
     watch_silence(s);
     if (s->state == SESSION_UP && has_changed(s))
         session_broken(s, "the service's description changed");
-    if (s->state == SESSION_UP)
+    if (s->state == SESSION_UP) {
         work(s);
+        survey_agents(s->survey);
+    }
 }

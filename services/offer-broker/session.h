@@ -32,6 +32,7 @@ struct outbox;
 struct statuses;
 struct launches;
 struct outcomes;
+struct survey;
 
 struct session_counts {
     uint64_t offers, accepts, declines, rescinds, launches, updates, acks,
@@ -76,6 +77,7 @@ struct session {
     struct statuses *statuses;
     struct launches *launches;
     struct outcomes *outcomes;
+    struct survey *survey;
     int64_t next_pass_ms;   /* passes must not eat the time */
     uint64_t pass_id;       /* timer of the next; 0: none */
     int64_t next_survey_ms; /* orders.c: look for silent launches */
@@ -98,6 +100,10 @@ void session_follow(struct session *session, const char *url);
 /* Are new pods held back, because reservations are shown that look like ours
  * while no record names any?  How many; 0: no. */
 size_t session_strange(const struct session *session);
+/* No new framework is asked for: stored, with what the operator has to repeat
+ * to have one all the same. */
+void session_hinder(struct session *session, const char *why,
+                    const char *confirm);
 /* The role that offers come for. NULL before the target is known. */
 const char *session_role(const struct session *session);
 const Reeve__ServiceSpec *session_spec(const struct session *session);

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* survey - see survey.h */
+#include "services/offer-broker/survey.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/base/clock.h"
+#include "lib/base/id.h"
+#include "lib/base/log.h"
+#include "lib/mesos/pb_mesos.h"
+#include "services/offer-broker/auth.h"
+#include "services/offer-broker/census.h"
+#include "services/offer-broker/session.h"
+#include "services/offer-broker/writes.h"
+
+#define TIMEOUT_MS     20000
+#define AGAIN_MS       1000 /* a hindrance may be mended; grows to 32 s */
+#define MAX_REFUSALS   3    /* 401: the token is renewed in between */
+#define MAX_MISSES     6    /* 404: as while a master starts */
+#define MAX_BODY       (256u << 20)
+#define ROUND_FIRST_MS 10000
+#define ROUND_MOST_MS  600000
+#define YOUNG_MS       15000 /* what was given up just now may yet be made */
+#define MAX_AGENTS     1000  /* in one round */
+
+enum question { ASK_NOTHING, ASK_FRAMEWORKS, ASK_AGENTS, ASK_AGENT };
+
+struct survey {
+    struct session *session;
+    struct http_request *request;
+    enum question asking;
+    struct census *census; /* being filled */
+    /* Registration. */
+    bool is_clear;
+    int64_t next_ms;
+    unsigned failures, refusals, hindered;
+    char unanswered[300];
+    /* Agents. */
+    char **agents; /* yet to be asked about in this round */
+    size_t n_agents;
+    int64_t round_ms, pause_ms;
+    size_t writes; /* under way */
+};
+
+static void begin(struct survey *v, enum question question);
+
+struct survey *survey_new(struct session *session)
+{
+    struct survey *v = xcalloc(1, sizeof(*v));
+
+    v->session = session;
+    return v;
+}
+
+static void drop_agents(struct survey *v)
+{
+    for (size_t i = 0; i < v->n_agents; i++)
+        free(v->agents[i]);
+    free(v->agents);
+    v->agents = NULL;
+    v->n_agents = 0;
+}
+
+void survey_destroy(struct survey **survey)
+{
+    struct survey *v = *survey;
+
+    if (!v)
+        return;
+    http_request_cancel(&v->request);
+    census_destroy(&v->census);
+    drop_agents(v);
+    free(v);
+    *survey = NULL;
+}
+
+/* ---- asking ------------------------------------------------------- */
+static char *url_of(const struct survey *v)
+{
+    const char *master = master_list_current(v->session->masters);
+
+    if (v->asking == ASK_AGENT)
+        return xasprintf("%s/slaves?slave_id=%s", master,
+                         v->agents[v->n_agents - 1]);
+    return xasprintf("%s/%s", master,
+                     v->asking == ASK_FRAMEWORKS ? "frameworks" : "slaves");
+}
+
+static void on_answer(void *self, const struct http_answer *answer);
+
+static void begin(struct survey *v, enum question question)
+{
+    struct broker *b = v->session->broker;
+    AUTO_FREE char *authorization = session_authorization(v->session);
+    const char *const headers[] = {"Accept: application/json", authorization,
+                                   NULL};
+    AUTO_FREE char *url = NULL;
+    struct http_call call = {.method = "GET",
+                             .headers = headers,
+                             .timeout_ms = TIMEOUT_MS,
+                             .max_body_bytes = MAX_BODY};
+
+    v->asking = question;
+    if (question != ASK_AGENTS) {
+        census_destroy(&v->census);
+        v->census = census_new();
+    }
+    call.url = url = url_of(v);
+    auth_trust(b->auth, &call);
+    v->request = http_client_send(b->http, &call, on_answer, v);
+}
+
+/* ---- registration ------------------------------------------------- */
+static void retry_later(struct survey *v, const char *fmt, const char *what,
+                        const char *why)
+{
+    struct session *s = v->session;
+    uint8_t byte[16];
+
+    uuid_new_bytes(byte);
+    snprintf(s->problem, sizeof(s->problem), fmt, what, why);
+    v->next_ms =
+        clock_mono_ms() + session_backoff_ms(v->failures++, byte[0] / 255.0);
+    master_list_failed(s->masters);
+}
+
+/* The endpoints are closed to us: nothing speaks against it but ignorance. */
+static void give_up_asking(struct survey *v, int status)
+{
+    snprintf(v->unanswered, sizeof(v->unanswered),
+             "it could not be checked whether service %s runs already: %s "
+             "answered %d to /%s",
+             v->session->key, master_list_current(v->session->masters), status,
+             v->asking == ASK_FRAMEWORKS ? "frameworks" : "slaves");
+    log_odd("registration_unchecked", "service=%s why=%s", v->session->key,
+            log_q(v->unanswered));
+    v->is_clear = true;
+    broker_wake(v->session->broker);
+}
+
+static void refused_401(struct survey *v)
+{
+    auth_refused(v->session->broker->auth);
+    if (++v->refusals < MAX_REFUSALS)
+        retry_later(v, "%s answered 401 to a question%s",
+                    master_list_current(v->session->masters), "");
+    else
+        give_up_asking(v, 401);
+}
+
+static void judge(struct survey *v)
+{
+    struct session *s = v->session;
+    const Reeve__ServiceSpec *spec = session_spec(s);
+    AUTO_FREE char *why = NULL, *confirm = NULL;
+
+    if (!spec)
+        return;
+    v->failures = v->refusals = 0;
+    v->is_clear = census_may_register(v->census, spec->name,
+                                      str_or_empty(spec->role), &why, &confirm);
+    if (v->is_clear) {
+        log_info("registration_clear", "service=%s", s->key);
+        broker_wake(s->broker);
+        return;
+    }
+    snprintf(s->problem, sizeof(s->problem),
+             "%s; or launch beside it: `reeve state ignore-foreign %s`", why,
+             confirm);
+    v->next_ms = clock_mono_ms() + (AGAIN_MS << MIN(v->hindered++, 5u));
+    session_hinder(s, s->problem, confirm);
+}
+
+static void take_answer(struct survey *v, const struct http_answer *answer)
+{
+    struct err err = {0};
+    bool is_first = v->asking == ASK_FRAMEWORKS;
+    int rc = is_first ? census_read_frameworks(v->census, answer->body,
+                                               answer->body_len, &err)
+                      : census_read_agents(v->census, answer->body,
+                                           answer->body_len, &err);
+
+    if (rc < 0)
+        retry_later(v, "%s answers nonsense: %s",
+                    master_list_current(v->session->masters), err.text);
+    else if (is_first)
+        begin(v, ASK_AGENTS);
+    else
+        judge(v);
+}
+
+static void on_registration(struct survey *v, const struct http_answer *answer)
+{
+    struct session *s = v->session;
+    struct err err = {0};
+
+    if (answer->err.code == ERR_FULL)
+        give_up_asking(v, answer->status);
+    else if (answer->err.code)
+        retry_later(v, "%s: %.200s", master_list_current(s->masters),
+                    answer->err.text);
+    else if (answer->status == 200)
+        take_answer(v, answer);
+    else if (answer->status == 307 &&
+             master_list_redirect(s->masters, answer->location, &err) == 0)
+        v->next_ms = clock_mono_ms() + 50;
+    else if (answer->status == 401)
+        refused_401(v);
+    else if (answer->status >= 500 || answer->status == 307 ||
+             (answer->status == 404 && v->failures < MAX_MISSES))
+        retry_later(v, "%s does not say whether the service runs already%s",
+                    master_list_current(s->masters), "");
+    else
+        give_up_asking(v, answer->status);
+}
+
+bool survey_may_register(struct survey *v)
+{
+    struct session *s = v->session;
+    const Reeve__Framework *framework = facts_framework(s->facts, NULL);
+
+    /* Records make it no new service; and the operator's word is enough. */
+    if (janitor_knows_pods(s->janitor) ||
+        (framework && framework->foreign_ignored))
+        return true;
+    if (v->is_clear || v->request || clock_mono_ms() < v->next_ms)
+        return v->is_clear;
+    if (!*s->problem)
+        snprintf(s->problem, sizeof(s->problem),
+                 "it is being asked whether the service runs already");
+    begin(v, ASK_FRAMEWORKS);
+    return false;
+}
+
+const char *survey_unanswered(const struct survey *v)
+{
+    return *v->unanswered ? v->unanswered : NULL;
+}
+
+/* ---- what still exists -------------------------------------------- */
+static void add_agent(struct survey *v, const char *agent_id)
+{
+    if (!janitor_id_is_plain(agent_id) || v->n_agents >= MAX_AGENTS)
+        return;
+    for (size_t i = 0; i < v->n_agents; i++)
+        if (str_eq(v->agents[i], agent_id))
+            return;
+    v->agents = xrealloc(v->agents, (v->n_agents + 1) * sizeof(*v->agents));
+    v->agents[v->n_agents++] = xstrdup(agent_id);
+}
+
+static void add_of_pod(void *self, const struct fact *fact)
+{
+    const Reeve__PodRecord *pod = (const Reeve__PodRecord *)fact->message;
+
+    for (size_t i = 0; i < pod->n_abandoned; i++)
+        add_agent(self, pod->abandoned[i]->agent_id);
+}
+
+static void add_of_release(void *self, const struct fact *fact)
+{
+    add_agent(self, ((const Reeve__ReleaseOrder *)fact->message)->agent_id);
+}
+
+static void add_of_stray(void *self, const struct quarantined *item)
+{
+    add_agent(self, item->agent_id);
+}
+
+struct sweep_up {
+    struct survey *survey;
+    const char *agent_id;
+    struct writes *writes;
+};
+
+static bool is_there(const struct sweep_up *u, const char *resource_id)
+{
+    return census_has(u->survey->census, u->agent_id,
+                      str_or_empty(resource_id));
+}
+
+static bool is_ghost(const struct sweep_up *u,
+                     const Reeve__ReservedResource *entry)
+{
+    return str_eq(entry->agent_id, u->agent_id) &&
+           !is_there(u, entry->resource_id);
+}
+
+/* Given up, and not there (any more, or it never was): nothing is left to do.
+ */
+static void tidy_pod(void *self, const struct fact *fact)
+{
+    struct sweep_up *u = self;
+    const struct facts *facts = u->survey->session->facts;
+    AUTO_MESSAGE Reeve__PodRecord *pod =
+        WIRE_DUP(reeve__pod_record, (const Reeve__PodRecord *)fact->message);
+    AUTO_FREE char *key = facts_key_pod(facts, fact->id);
+    size_t kept = 0, before = pod->n_abandoned;
+
+    if (clock_wall_ms() - pod->changed_wall_ms < YOUNG_MS)
+        return;
+    for (size_t i = 0; i < before; i++) {
+        if (!is_ghost(u, pod->abandoned[i]))
+            pod->abandoned[kept++] = pod->abandoned[i];
+        else
+            PB_FREE(pod->abandoned[i]);
+    }
+    pod->n_abandoned = kept;
+    if (kept == before)
+        return;
+    log_info("given_up_is_gone", "service=%s pod=%s agent=%s entries=%zu",
+             u->survey->session->key, fact->id, u->agent_id, before - kept);
+    writes_require(u->writes, key, fact->revision);
+    writes_put(u->writes, key, &pod->base);
+}
+
+static void visit_pod(void *self, const struct fact *fact)
+{
+    if (((const Reeve__PodRecord *)fact->message)->n_abandoned > 0)
+        tidy_pod(self, fact);
+}
+
+static void visit_release(void *self, const struct fact *fact)
+{
+    struct sweep_up *u = self;
+    const Reeve__ReleaseOrder *order =
+        (const Reeve__ReleaseOrder *)fact->message;
+    AUTO_FREE char *key =
+        facts_key_release(u->survey->session->facts, fact->id);
+
+    if (!str_eq(order->agent_id, u->agent_id) || is_there(u, fact->id))
+        return;
+    writes_require(u->writes, key, fact->revision);
+    writes_delete(u->writes, key);
+}
+
+static bool exists(const void *self, const char *resource_id)
+{
+    return is_there(self, resource_id);
+}
+
+struct tidying {
+    struct survey *survey;
+    struct writes *writes;
+};
+
+static void on_tidied(void *self, const struct txn_result *result)
+{
+    struct tidying *t = self;
+    struct session *s = t->survey->session;
+
+    t->survey->writes--;
+    if (result->err.code == ERR_NONE)
+        writes_apply(t->writes, s->facts, result->revision);
+    else if (result->err.code == ERR_FENCED)
+        broker_fenced(s->broker);
+    writes_destroy(&t->writes);
+    free(t);
+}
+
+static void commit(struct survey *v, struct writes *writes)
+{
+    struct tidying *t = xcalloc(1, sizeof(*t));
+    struct txn *txn = writes_take_txn(writes);
+
+    t->survey = v;
+    t->writes = writes;
+    v->writes++;
+    store_client_commit(v->session->broker->store, &txn, on_tidied, t);
+}
+
+static void compare(struct survey *v, const char *agent_id)
+{
+    struct session *s = v->session;
+    struct sweep_up u = {v, agent_id, writes_new()};
+    size_t dropped;
+
+    dropped = janitor_verify(s->janitor, agent_id, exists, &u);
+    if (dropped > 0)
+        log_info("quarantine_shrinks", "service=%s agent=%s entries=%zu",
+                 s->key, agent_id, dropped);
+    facts_each_pod(s->facts, visit_pod, &u);
+    facts_each_release(s->facts, visit_release, &u);
+    if (writes_count(u.writes) > 0)
+        commit(v, u.writes);
+    else
+        writes_destroy(&u.writes);
+}
+
+static void on_agent(struct survey *v, const struct http_answer *answer)
+{
+    AUTO_FREE char *agent_id = v->agents[--v->n_agents];
+
+    if (answer->err.code || answer->status != 200 ||
+        census_read_agents(v->census, answer->body, answer->body_len, NULL) <
+            0) {
+        drop_agents(v); /* not now: the next round asks again */
+        return;
+    }
+    if (census_has_agent(v->census, agent_id))
+        compare(v, agent_id);
+}
+
+static void on_answer(void *self, const struct http_answer *answer)
+{
+    struct survey *v = self;
+
+    v->request = NULL;
+    if (v->asking == ASK_AGENT)
+        on_agent(v, answer);
+    else
+        on_registration(v, answer);
+}
+
+/* false: there is nothing to ask about. */
+static bool start_round(struct survey *v)
+{
+    struct session *s = v->session;
+
+    facts_each_pod(s->facts, add_of_pod, v);
+    facts_each_release(s->facts, add_of_release, v);
+    janitor_each_quarantined(s->janitor, add_of_stray, v);
+    return v->n_agents > 0;
+}
+
+static bool has_reason(const struct session *s)
+{
+    return janitor_has_abandoned(s->janitor) ||
+           janitor_quarantined(s->janitor) + janitor_strange(s->janitor) > 0;
+}
+
+void survey_agents(struct survey *v)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (v->request || v->writes > 0)
+        return;
+    if (v->n_agents > 0) {
+        begin(v, ASK_AGENT);
+        return;
+    }
+    if (!has_reason(v->session)) {
+        v->round_ms = v->pause_ms = 0;
+        return;
+    }
+    if (v->pause_ms == 0) { /* a reason has come up */
+        v->pause_ms = ROUND_FIRST_MS;
+        v->round_ms = now_ms + v->pause_ms;
+    }
+    if (now_ms < v->round_ms)
+        return;
+    v->pause_ms = MIN(v->pause_ms * 2, ROUND_MOST_MS);
+    v->round_ms = now_ms + v->pause_ms;
+    if (start_round(v))
+        begin(v, ASK_AGENT);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* survey - asks the master what offers cannot show
+ *
+ * Before a service registers for the first time: does it run already, are its
+ * reservations held?  While something is quarantined or given up: does it still
+ * exist on its agent?  GET /frameworks and /slaves, one request at a time.  A
+ * master that forbids them leaves both questions open.
+ */
+#ifndef REEVE_OFFER_BROKER_SURVEY_H
+#define REEVE_OFFER_BROKER_SURVEY_H
+
+#include <stdbool.h>
+
+struct session;
+struct survey;
+
+struct survey *survey_new(struct session *session);
+void survey_destroy(struct survey **survey);
+
+/* May it register as a new framework?  false: not yet, or not at all, and the
+ * session's problem says why.  Asks when that is due. */
+bool survey_may_register(struct survey *survey);
+/* The question could not be answered: why, for health; NULL: it was, or was not
+ * asked. */
+const char *survey_unanswered(const struct survey *survey);
+/* Compares quarantine and given-up entries with their agents, now and then. */
+void survey_agents(struct survey *survey);
+
+#endif

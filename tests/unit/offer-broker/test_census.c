@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/base.h"
+#include "lib/base/err.h"
+#include "services/offer-broker/census.h"
+
+#define LABELS(id, framework)                                                  \
+    "\"labels\":{\"labels\":[{\"key\":\"resource_id\",\"value\":\"" id         \
+    "\"},{\"key\":\"framework_id\",\"value\":\"" framework "\"}]}"
+#define SLAVE(role, reservation)                                               \
+    "{\"slaves\":[{\"id\":\"S0\",\"hostname\":\"h0\","                         \
+    "\"reserved_resources_full\":{\"" role                                     \
+    "\":[{\"name\":\"disk\",\"reservations\":[" reservation "]}]}}]}"
+#define FRAMEWORK(id, name, connected, tasks)                                  \
+    "{\"frameworks\":[{\"id\":\"" id "\",\"name\":\"" name                     \
+    "\",\"connected\":" connected ",\"tasks\":[" tasks "]}]}"
+#define NO_SLAVES     "{\"slaves\":[]}"
+#define NO_FRAMEWORKS "{\"frameworks\":[]}"
+
+static const struct {
+    const char *name, *frameworks, *slaves;
+    const char *confirm; /* NULL: may register */
+} cases[] = {
+    {"an empty cluster", NO_FRAMEWORKS, NO_SLAVES, NULL},
+    {"its namesake is connected", FRAMEWORK("f1", "svc", "true", ""), NO_SLAVES,
+     "f1"},
+    {"its namesake is away and has tasks",
+     FRAMEWORK("f1", "svc", "false", "{\"id\":\"t\"}"), NO_SLAVES, "f1"},
+    {"a registration whose answer was lost",
+     FRAMEWORK("f1", "svc", "false", ""), NO_SLAVES, NULL},
+    {"another service", FRAMEWORK("f1", "other", "true", "{\"id\":\"t\"}"),
+     NO_SLAVES, NULL},
+    {"reservations of a framework that is gone", NO_FRAMEWORKS,
+     SLAVE("svc-role", "{" LABELS("r1", "f0") "}"), "svc-role"},
+    {"reservations of its namesake", FRAMEWORK("f1", "svc", "false", ""),
+     SLAVE("svc-role", "{" LABELS("r1", "f1") "}"), "svc-role"},
+    {"another service in the same role",
+     FRAMEWORK("f1", "other", "true", "{\"id\":\"t\"}"),
+     SLAVE("svc-role", "{" LABELS("r1", "f1") "}"), NULL},
+    {"another role", NO_FRAMEWORKS,
+     SLAVE("other-role", "{" LABELS("r1", "f0") "}"), NULL},
+    {"reserved without our label", NO_FRAMEWORKS,
+     SLAVE("svc-role", "{\"role\":\"svc-role\"}"), NULL},
+    {"only the last of a stack of reservations counts", NO_FRAMEWORKS,
+     SLAVE("svc-role", "{" LABELS("r1", "f0") "},{\"type\":\"STATIC\"}"), NULL},
+    {"things that make no sense", "{\"frameworks\":[1,null,{\"id\":2}]}",
+     "{\"slaves\":[7,{\"id\":\"S1\"},{\"id\":\"S2\","
+     "\"reserved_resources_full\":{\"svc-role\":7}}]}",
+     NULL},
+};
+
+Test(census, who_may_register)
+{
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct census *c = census_new();
+        AUTO_FREE char *why = NULL, *confirm = NULL;
+
+        cr_assert_eq(census_read_frameworks(c, cases[i].frameworks,
+                                            strlen(cases[i].frameworks), NULL),
+                     0, "%s", cases[i].name);
+        cr_assert_eq(census_read_agents(c, cases[i].slaves,
+                                        strlen(cases[i].slaves), NULL),
+                     0, "%s", cases[i].name);
+        cr_expect_eq(census_may_register(c, "svc", "svc-role", &why, &confirm),
+                     cases[i].confirm == NULL, "%s", cases[i].name);
+        cr_expect(str_eq(confirm, cases[i].confirm), "%s: %s", cases[i].name,
+                  str_or_empty(confirm));
+        cr_expect_eq(why != NULL, cases[i].confirm != NULL, "%s",
+                     cases[i].name);
+        census_destroy(&c);
+    }
+}
+
+Test(census, what_an_agent_holds)
+{
+    static const char text[] = SLAVE("svc-role", "{" LABELS("r1", "f0") "}");
+    struct census *c = census_new();
+
+    cr_assert_eq(census_read_agents(c, text, strlen(text), NULL), 0);
+    cr_expect(census_has_agent(c, "S0"));
+    cr_expect_not(census_has_agent(c, "S1"));
+    cr_expect(census_has(c, "S0", "r1"));
+    cr_expect_not(census_has(c, "S0", "r2"));
+    cr_expect_not(census_has(c, "S1", "r1"));
+    census_destroy(&c);
+}
+
+static const char *const garbage[] = {
+    "", "{", "[]", "{\"slaves\":{}}", "not JSON", "{\"frameworks\":null}"};
+
+Test(census, an_answer_that_is_none)
+{
+    for (size_t i = 0; i < ARRAY_LEN(garbage); i++) {
+        struct census *c = census_new();
+        struct err err = {0};
+
+        cr_expect_eq(
+            census_read_agents(c, garbage[i], strlen(garbage[i]), &err), -1);
+        cr_expect_eq(err.code, ERR_INVALID);
+        cr_expect_eq(
+            census_read_frameworks(c, garbage[i], strlen(garbage[i]), NULL),
+            -1);
+        census_destroy(&c);
+    }
+}
