@@ -47,12 +47,18 @@ void bus_server_stats(const struct bus_server *server,
 
 const char *bus_call_id(const struct bus_call *call);
 const char *bus_call_from(const struct bus_call *call);
+/* The body is there until the handler returns, also when it keeps the call. */
 const uint8_t *bus_call_body(const struct bus_call *call, size_t *len);
 /* Decodes the body; NULL with ERR_INVALID if it does not parse.  The caller
  * frees with protobuf_c_message_free_unpacked. */
 ProtobufCMessage *bus_call_decode(const struct bus_call *call,
                                   const ProtobufCMessageDescriptor *type,
                                   struct err *err);
+/* With memory of the caller's (arena.h). */
+ProtobufCMessage *bus_call_decode_in(const struct bus_call *call,
+                                     const ProtobufCMessageDescriptor *type,
+                                     ProtobufCAllocator *memory,
+                                     struct err *err);
 /* Answer now or later (a handler that returned 0 without answering keeps the
  * call).  The call is freed.  body may be NULL for an empty message. */
 void bus_call_reply(struct bus_call *call, const ProtobufCMessage *body);

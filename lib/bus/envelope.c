@@ -21,7 +21,14 @@ static bool is_text(const char *s, size_t min, size_t max)
 Reeve__BusRequest *envelope_request(const void *data, size_t len,
                                     struct err *err)
 {
-    Reeve__BusRequest *m = reeve__bus_request__unpack(NULL, len, data);
+    return envelope_request_in(NULL, data, len, err);
+}
+
+Reeve__BusRequest *envelope_request_in(ProtobufCAllocator *memory,
+                                       const void *data, size_t len,
+                                       struct err *err)
+{
+    Reeve__BusRequest *m = reeve__bus_request__unpack(memory, len, data);
     if (m && is_text(m->id, 1, BUS_MAX_ID) &&
         is_text(m->route, 1, BUS_MAX_ROUTE) &&
         is_text(m->from, 0, BUS_MAX_FROM))
@@ -29,7 +36,7 @@ Reeve__BusRequest *envelope_request(const void *data, size_t len,
     err_set(err, ERR_INVALID,
             m ? "request without a sane id, route or from" : "not a request");
     if (m)
-        reeve__bus_request__free_unpacked(m, NULL);
+        reeve__bus_request__free_unpacked(m, memory);
     return NULL;
 }
 

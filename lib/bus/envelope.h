@@ -26,6 +26,10 @@ enum {
 /* NULL with ERR_INVALID; the version is not looked at. */
 Reeve__BusRequest *envelope_request(const void *data, size_t len,
                                     struct err *err);
+/* With memory of the caller's; NULL: malloc. */
+Reeve__BusRequest *envelope_request_in(ProtobufCAllocator *memory,
+                                       const void *data, size_t len,
+                                       struct err *err);
 Reeve__BusReply *envelope_reply(const void *data, size_t len, struct err *err);
 
 /* Appends an encoded message; NULL appends nothing. */

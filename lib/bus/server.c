@@ -19,6 +19,7 @@
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
 #include "lib/base/log.h"
+#include "lib/bus/arena.h"
 #include "lib/bus/bus.h"
 #include "lib/bus/endpoint.h"
 #include "lib/bus/envelope.h"
@@ -32,17 +33,20 @@ enum {
     DEFAULT_DEADLINE_MS = 30000,
     MAX_IDENTITY = 255,
     SCRATCH_KEEP_BYTES = 64 << 10,
+    REQUEST_BYTES = 64 << 10, /* larger ones take memory of their own */
 };
 
 struct bus_call {
     struct bus_server *server;
     uint8_t identity[MAX_IDENTITY]; /* of the connection to answer on */
     size_t identity_len;
-    Reeve__BusRequest *request;
+    const Reeve__BusRequest *request; /* while its handler runs */
     int64_t expires_ms;
     bool is_expired; /* nobody waits for the answer */
     struct bus_call *prev, *next;
     UT_hash_handle hh;
+    const char *from; /* behind the id */
+    char id[];
 };
 
 struct route_table {
@@ -62,6 +66,7 @@ struct bus_server {
     struct bus_call *by_id;
     struct bus_call *current; /* being handled right now */
     struct buf inner, outer;  /* of the answer being sent */
+    uint8_t *scratch;         /* of the request being handled */
     struct bus_server_stats stats;
     int64_t garbage_logged_ms;
 };
@@ -80,39 +85,47 @@ static void call_free(struct bus_call *call)
 {
     call_expire(call);
     DL_DELETE(call->server->calls, call);
-    reeve__bus_request__free_unpacked(call->request, NULL);
     free(call);
 }
 
-/* Takes the request. */
-static struct bus_call *call_new(struct bus_server *server, zmq_msg_t *identity,
-                                 Reeve__BusRequest *request)
+static void set_identity(struct bus_call *call, zmq_msg_t *identity)
 {
-    struct bus_call *call = xcalloc(1, sizeof *call);
-    call->server = server;
-    call->request = request;
     call->identity_len = MIN(zmq_msg_size(identity), MAX_IDENTITY);
     memcpy(call->identity, zmq_msg_data(identity), call->identity_len);
+}
+
+/* There may be very many that wait, so they keep no more than they need. */
+static struct bus_call *call_new(struct bus_server *server, zmq_msg_t *identity,
+                                 const Reeve__BusRequest *request)
+{
+    const char *from = str_or_empty(request->from);
+    size_t id_len = strlen(request->id), from_size = strlen(from) + 1;
+    struct bus_call *call = xmalloc(sizeof *call + id_len + 1 + from_size);
+    *call = (struct bus_call){.server = server, .request = request};
+    memcpy(call->id, request->id, id_len + 1);
+    call->from = memcpy(call->id + id_len + 1, from, from_size);
+    set_identity(call, identity);
     int64_t deadline_ms =
         request->deadline_ms ? request->deadline_ms : DEFAULT_DEADLINE_MS;
     call->expires_ms = loop_now_ms(server->loop) + deadline_ms + GRACE_MS;
-    HASH_ADD_KEYPTR(hh, server->by_id, request->id, strlen(request->id), call);
+    HASH_ADD_KEYPTR(hh, server->by_id, call->id, id_len, call);
     DL_APPEND(server->calls, call);
     return call;
 }
 
 const char *bus_call_id(const struct bus_call *call)
 {
-    return call->request->id;
+    return call->id;
 }
 
 const char *bus_call_from(const struct bus_call *call)
 {
-    return str_or_empty(call->request->from);
+    return call->from;
 }
 
 const uint8_t *bus_call_body(const struct bus_call *call, size_t *len)
 {
+    ASSERT(call->request);
     *len = call->request->body.len;
     return call->request->body.data;
 }
@@ -121,9 +134,18 @@ ProtobufCMessage *bus_call_decode(const struct bus_call *call,
                                   const ProtobufCMessageDescriptor *type,
                                   struct err *err)
 {
+    return bus_call_decode_in(call, type, NULL, err);
+}
+
+ProtobufCMessage *bus_call_decode_in(const struct bus_call *call,
+                                     const ProtobufCMessageDescriptor *type,
+                                     ProtobufCAllocator *memory,
+                                     struct err *err)
+{
+    ASSERT(call->request);
     const ProtobufCBinaryData *body = &call->request->body;
     ProtobufCMessage *message =
-        protobuf_c_message_unpack(type, NULL, body->len, body->data);
+        protobuf_c_message_unpack(type, memory, body->len, body->data);
     if (!message)
         err_set(err, ERR_INVALID, "%s: the body is not a %s",
                 call->request->route, type->name);
@@ -149,7 +171,7 @@ static void send_reply(struct bus_server *server, const struct bus_call *call,
     Reeve__BusReply reply = REEVE__BUS_REPLY__INIT;
     reply.has_version = 1;
     reply.version = BUS_VERSION;
-    reply.id = call->request->id;
+    reply.id = (char *)call->id;
     reply.has_code = 1;
     reply.code = err ? err->code : ERR_NONE;
     reply.error = err ? (char *)err->text : NULL;
@@ -231,6 +253,8 @@ static void handle_call(struct bus_server *server, struct bus_call *call)
     int rc = route->handle(self, call, &err);
     bool is_answered = server->current != call;
     server->current = NULL;
+    if (!is_answered)
+        call->request = NULL;
     if (rc == 0)
         return;
     /* A handler answers or fails, never both. */
@@ -247,28 +271,35 @@ static void note_garbage(struct bus_server *server, const char *why)
                 log_q(why));
 }
 
+static void on_sane_request(struct bus_server *server, zmq_msg_t *identity,
+                            const Reeve__BusRequest *request)
+{
+    server->stats.requests++;
+    struct bus_call *same = NULL;
+    HASH_FIND(hh, server->by_id, request->id, strlen(request->id), same);
+    if (!same) {
+        handle_call(server, call_new(server, identity, request));
+        return;
+    }
+    /* Asked again, perhaps over a new connection: answer on that one. */
+    server->stats.repeats++;
+    set_identity(same, identity);
+}
+
 static void on_request(struct bus_server *server, zmq_msg_t *identity,
                        zmq_msg_t *body)
 {
     struct err err = {0};
-    Reeve__BusRequest *request =
-        envelope_request(zmq_msg_data(body), zmq_msg_size(body), &err);
+    struct arena arena;
+    arena_init(&arena, server->scratch, REQUEST_BYTES);
+    Reeve__BusRequest *request = envelope_request_in(
+        &arena.memory, zmq_msg_data(body), zmq_msg_size(body), &err);
     if (!request) {
         note_garbage(server, err.text);
         return;
     }
-    server->stats.requests++;
-    struct bus_call *same = NULL;
-    HASH_FIND(hh, server->by_id, request->id, strlen(request->id), same);
-    if (same) {
-        /* Asked again, perhaps over a new connection: answer on that one. */
-        server->stats.repeats++;
-        same->identity_len = MIN(zmq_msg_size(identity), MAX_IDENTITY);
-        memcpy(same->identity, zmq_msg_data(identity), same->identity_len);
-        reeve__bus_request__free_unpacked(request, NULL);
-        return;
-    }
-    handle_call(server, call_new(server, identity, request));
+    on_sane_request(server, identity, request);
+    reeve__bus_request__free_unpacked(request, &arena.memory);
 }
 
 /* One message: identity and one frame; 0 when there is none. */
@@ -334,6 +365,7 @@ struct bus_server *bus_server_new(struct loop *loop, const char *endpoint,
     server->endpoint = xstrdup(endpoint);
     server->socket = socket;
     server->lock_fd = lock_fd;
+    server->scratch = xmalloc(REQUEST_BYTES);
     loop_socket(loop, socket, on_readable, server);
     server->sweep_timer = loop_timer(loop, SWEEP_MS, SWEEP_MS, sweep, server);
     return server;
@@ -370,6 +402,7 @@ void bus_server_destroy(struct bus_server **server_p)
     bus_unbind(&server->socket, &server->lock_fd);
     buf_free(&server->inner);
     buf_free(&server->outer);
+    free(server->scratch);
     free(server->tables);
     free(server->endpoint);
     free(server);
