@@ -5,6 +5,7 @@
  * for when all that it tells is visible.  Also refusals wait there: a failed
  * precondition tells a revision, too.
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -12,6 +13,7 @@
 #include "lib/base/base.h"
 #include "lib/base/clock.h"
 #include "lib/base/id.h"
+#include "lib/bus/arena.h"
 #include "lib/loop/loop.h"
 #include "lib/wire/wire.h"
 #include "proto/store.pb-c.h"
@@ -20,6 +22,9 @@
 #include "services/state-store/store.h"
 #include "services/state-store/table.h"
 #include "services/state-store/wal.h"
+
+/* A transaction that takes no more to unpack needs no malloc. */
+enum { SMALL_TXN_BYTES = 16 << 10 };
 
 void store_answer_later(struct store *s, struct pending_answer *answer)
 {
@@ -85,12 +90,15 @@ static int on_txn(void *self, struct bus_call *call, struct err *err)
     struct store *s = store_of(self);
     if (store_check_serving(s, err) < 0 || check_disk(s, err) < 0)
         return -1;
-    Reeve__TxnRequest *txn = (Reeve__TxnRequest *)bus_call_decode(
-        call, &reeve__txn_request__descriptor, err);
+    _Alignas(max_align_t) uint8_t place[SMALL_TXN_BYTES];
+    struct arena arena;
+    arena_init(&arena, place, sizeof place);
+    Reeve__TxnRequest *txn = (Reeve__TxnRequest *)bus_call_decode_in(
+        call, &reeve__txn_request__descriptor, &arena.memory, err);
     if (!txn)
         return -1;
     int result = do_txn(s, call, txn, err);
-    reeve__txn_request__free_unpacked(txn, NULL);
+    reeve__txn_request__free_unpacked(txn, &arena.memory);
     return result;
 }
 
