@@ -545,6 +545,7 @@ void launches_try(struct launches *owner, struct demand_view *views,
     if (count == 0 && !janitor_has_abandoned(s->janitor))
         return;
     begin_pass(&p, count);
+    matching_share(&p, views, count);
     for (size_t i = 0; i < count; i++) {
         owner->any_agent |=
             matching_is_fresh(&views[i]) &&

@@ -67,14 +67,19 @@ struct pass {
     struct places *places;
     struct pool_index *by_agent;
     struct crowds *crowds; /* matching.c's own */
+    size_t fair_tasks;     /* new ones on one agent in this pass */
     int64_t now_ms, now_wall_ms;
 };
 
 /* matching.c: finds an agent for the demand and hands it to launch_accept, or
- * tells why there is none. */
+ * tells why there is none (false), or leaves it to the next pass. */
 bool matching_place(struct pass *p, struct demand_view *view);
 /* Nothing that surely exists ties the pod to an agent. */
 bool matching_is_fresh(const struct demand_view *view);
+/* So that not all goes to the few agents that are offered just now, while the
+ * others' offers are on their way. */
+void matching_share(struct pass *p, const struct demand_view *views,
+                    size_t count);
 void matching_end(struct pass *p);
 /* Keeps the offers that show a part of the (waiting) pod for a while. */
 void matching_need(struct pass *p, const struct demand_view *view);

@@ -15,6 +15,7 @@
 
 #define MAX_TASKS      500    /* in one transaction */
 #define FEW            4      /* tries before all are put in order */
+#define FAIR_TASKS     4      /* an agent may get at least in one pass */
 #define SOON_DOWN_MS   600000 /* no new pod on an agent about to go down */
 #define MAX_REASON_LEN 4000
 
@@ -29,6 +30,7 @@ struct attempt {
     struct buf label; /* "hello-0:[server]"; empty until it is asked for */
     char first_reason[300];
     size_t tried;
+    bool is_put_off; /* some agent had got its share of this pass */
 };
 
 static bool goes_down_soon(const struct pass *p, const Mesos__V1__Offer *offer)
@@ -123,6 +125,14 @@ static void log_try(struct attempt *a, const struct agent_pool *pool,
     offer_log_note(a->pass->session->offer_log, &entry);
 }
 
+static bool exceeds_share(const struct attempt *a, size_t at)
+{
+    size_t given = a->pass->batches[at].n_tasks;
+    size_t bound = a->is_fresh ? a->pass->fair_tasks : MAX_TASKS;
+
+    return given > 0 && given + a->view->demand->n_tasks > bound;
+}
+
 static struct match *try_pool(struct attempt *a, size_t at)
 {
     struct agent_pool *pool = &a->pass->pools[at];
@@ -133,8 +143,10 @@ static struct match *try_pool(struct attempt *a, size_t at)
 
     if (a->view->sibling && !str_eq(a->view->sibling->agent_id, pool->agent_id))
         return NULL;
-    if (a->pass->batches[at].n_tasks + a->view->demand->n_tasks > MAX_TASKS)
+    if (exceeds_share(a, at)) {
+        a->is_put_off = true;
         return NULL;
+    }
     if (!admits(a, pool, &stage, &why)) {
         log_try(a, pool, stage, buf_text(&why));
         add_reason(a, pool, buf_text(&why));
@@ -145,6 +157,57 @@ static struct match *try_pool(struct attempt *a, size_t at)
     if (!match)
         add_reason(a, pool, buf_text(&why));
     return match;
+}
+
+/* ---- shares ------------------------------------------------------- */
+/* An agent that has a pod and no offer now. */
+struct elsewhere {
+    UT_hash_handle hh;
+};
+
+static size_t count_elsewhere(const struct pass *p)
+{
+    size_t count, others;
+    const struct placed *placed = places_all(p->places, &count);
+    struct elsewhere *table = NULL, *one, *next;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *id = placed[i].agent_id;
+        struct pool_index *index = NULL;
+
+        if (!*str_or_empty(id))
+            continue;
+        HASH_FIND_STR(p->by_agent, id, index);
+        if (index)
+            continue;
+        HASH_FIND_STR(table, id, one);
+        if (one)
+            continue;
+        one = xcalloc(1, sizeof(*one));
+        HASH_ADD_KEYPTR(hh, table, id, strlen(id), one);
+    }
+    others = HASH_COUNT(table);
+    HASH_ITER(hh, table, one, next)
+    {
+        HASH_DEL(table, one);
+        free(one);
+    }
+    return others;
+}
+
+void matching_share(struct pass *p, const struct demand_view *views,
+                    size_t count)
+{
+    size_t tasks = 0, agents;
+
+    for (size_t i = 0; i < count; i++)
+        if (views[i].state == DEMAND_READY)
+            tasks += views[i].demand->n_tasks;
+    p->fair_tasks = MAX_TASKS;
+    if (tasks <= FAIR_TASKS)
+        return;
+    agents = p->n_pools + count_elsewhere(p);
+    p->fair_tasks = MIN(MAX_TASKS, MAX(FAIR_TASKS, 2 * tasks / MAX(agents, 1)));
 }
 
 /* ---- one demand --------------------------------------------------- */
@@ -424,7 +487,7 @@ bool matching_place(struct pass *p, struct demand_view *view)
     for (size_t i = 0; i < view->demand->n_tasks; i++)
         a.sets[i] =
             spec_find_task(view->pod, view->demand->tasks[i])->resource_set;
-    is_placed = a.rules && place_one(&a);
+    is_placed = a.rules && (place_one(&a) || a.is_put_off);
     if (!is_placed)
         explain(&a);
     placement_free(&a.rules);
