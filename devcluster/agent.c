@@ -279,6 +279,7 @@ static struct agent_core *make_core(const struct agent *agent,
         .ip = config->ip ? config->ip : "127.0.0.1",
         .port = config->port,
         .switch_user = config->switch_user,
+        .in_memory = config->in_memory,
         .info = agent->info,
         .status_resend_ms = or_default(config->status_resend_ms, 10000),
         .status_resend_max_ms =

@@ -129,6 +129,8 @@ void agent_save_exec(struct agent_core *core, struct agent_exec *exec,
     if (!exec->dirty)
         return;
     exec->dirty = false;
+    if (core->config.in_memory)
+        return;
     Reeve__Devagent__ExecutorRun *run = agent_run_encode(exec, now);
     agent_act(core, AGENT_SAVE_RUN)->message = &run->base;
 }
@@ -193,6 +195,7 @@ static void send_register(struct agent_core *core, struct agent_now now)
     out->version = xstrdup(AGENT_VERSION);
     if (core->id)
         out->agent->id = pb_agent_id(core->id);
+    agent_ops_refresh(core);
     pb_copy_resources(core->checkpointed, core->n_checkpointed,
                       &out->checkpointed, &out->n_checkpointed);
     DL_FOREACH(core->execs, exec)

@@ -41,6 +41,7 @@ struct agent_core_config {
     const char *ip;
     int port;
     bool switch_user;
+    bool in_memory; /* nothing outlives the process: nothing is to be saved */
     const Mesos__V1__AgentInfo *info; /* configured; without id */
     int64_t status_resend_ms;
     int64_t status_resend_max_ms;

@@ -57,7 +57,7 @@ static bool needs_checkpoint(const Mesos__V1__Resource *resource,
     return resource_is_dynamic(resource) || resource_is_volume(resource);
 }
 
-static void refresh_checkpointed(struct agent_core *core)
+void agent_ops_refresh(struct agent_core *core)
 {
     AUTO(resources)
     struct resources *kept =
@@ -94,7 +94,7 @@ int agent_core_restore_resources(
     }
     if (resources->drain)
         core->drain = PB_DUP(resources->drain);
-    refresh_checkpointed(core);
+    agent_ops_refresh(core);
     pb_copy_resources(resources->removing, resources->n_removing,
                       &core->removing, &core->n_removing);
     for (size_t i = 0; i < resources->n_operations; i++) {
@@ -109,6 +109,8 @@ int agent_core_restore_resources(
 
 void agent_ops_save(struct agent_core *core)
 {
+    if (core->config.in_memory)
+        return;
     Reeve__Devagent__AgentResources *out =
         PB_NEW(reeve__devagent__agent_resources);
     struct agent_operation *op;
@@ -236,7 +238,8 @@ static int apply(struct agent_core *core, Mesos__V1__Offer__Operation *op,
         check_volumes(&destroyed, err) < 0 ||
         resources_apply(core->total, op, err) < 0)
         return -1;
-    refresh_checkpointed(core);
+    if (!core->config.in_memory)
+        agent_ops_refresh(core);
     for (size_t i = 0; i < created.count; i++)
         agent_act(core, AGENT_MAKE_VOLUME)->text =
             agent_volume_dir(core, created.list[i]);
@@ -254,6 +257,10 @@ static void send_update(struct agent_core *core,
         return;
     Reeve__Devcluster__ToMaster *message = PB_NEW(reeve__devcluster__to_master);
     message->operation_update = PB_DUP(u);
+    if (core->config.in_memory) { /* the master counts for itself */
+        agent_send(core, message);
+        return;
+    }
     /* Always what holds now, also in a repetition. */
     free_list(&message->operation_update->checkpointed,
               &message->operation_update->n_checkpointed);

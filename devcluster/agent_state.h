@@ -237,6 +237,8 @@ void agent_ops_recovered(struct agent_core *core);
 void agent_ops_clear(struct agent_core *core);
 /* Saves all that AgentResources holds. */
 void agent_ops_save(struct agent_core *core);
+/* Lists what is checkpointed; in memory that is done only when asked. */
+void agent_ops_refresh(struct agent_core *core);
 /* Folder of a persistent volume; malloc'd. */
 char *agent_volume_dir(const struct agent_core *core,
                        const Mesos__V1__Resource *volume);

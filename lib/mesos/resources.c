@@ -59,6 +59,20 @@ struct resources *resources_dup(const struct resources *resources)
     return copy;
 }
 
+/* What did not merge in there does not merge here. */
+struct resources *resources_filter(const struct resources *resources,
+                                   bool (*keep)(const Mesos__V1__Resource *,
+                                                const void *arg),
+                                   const void *arg)
+{
+    struct resources *kept = resources_new();
+    for (size_t i = 0; i < resources->count; i++)
+        if (keep(resources->items[i].resource, arg))
+            append(kept, resource_dup(resources->items[i].resource),
+                   resources->items[i].copies);
+    return kept;
+}
+
 struct resources *resources_from(Mesos__V1__Resource *const *list, size_t count)
 {
     struct resources *r = resources_new();

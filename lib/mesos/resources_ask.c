@@ -63,21 +63,6 @@ resources_ranges(const struct resources *resources, const char *name,
     return all;
 }
 
-struct resources *resources_filter(const struct resources *resources,
-                                   bool (*keep)(const Mesos__V1__Resource *,
-                                                const void *arg),
-                                   const void *arg)
-{
-    struct resources *kept = resources_new();
-    for (size_t i = 0; i < resources_count(resources); i++) {
-        const Mesos__V1__Resource *resource = resources_at(resources, i);
-        for (unsigned k = 0;
-             keep(resource, arg) && k < resources_copies(resources, i); k++)
-            resources_add(kept, resource);
-    }
-    return kept;
-}
-
 static bool is_unreserved(const Mesos__V1__Resource *resource,
                           const void *arg UNUSED)
 {
