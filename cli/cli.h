@@ -70,6 +70,7 @@ int cmd_state_refresh(struct cli *cli);
 int cmd_state_new_framework(struct cli *cli);
 int cmd_state_ignore_foreign(struct cli *cli);
 int cmd_explain(struct cli *cli);
+int cmd_suite(struct cli *cli);
 int cmd_state_release(struct cli *cli);
 int cmd_state_kill_unknown(struct cli *cli);
 int cmd_state_export(struct cli *cli);

@@ -127,6 +127,8 @@ const struct command cli_commands[] = {
         "statuses along the plans"),
     GET("debug reservations", "", 0, "/v1/debug/reservations?verbose=true",
         "what is reserved, whose it is, and since when"),
+    {"suite", "", "how the suite's own processes fare", 0, 0, NULL, cmd_suite,
+     NULL},
     GET("health", "", 0, "/v1/health?verbose=true", "how the service fares"),
     {"version", "", "print the version", 0, 0, NULL, cmd_version, NULL},
     {"help", "", "print this", 0, 3, NULL, cmd_help, NULL},

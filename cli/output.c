@@ -293,6 +293,64 @@ char *output_explain(const json_t *explained)
     return buf_take(&out, NULL);
 }
 
+/* ---- the suite's own processes ---- */
+
+/* " for 42 s": rough, the largest unit that fits. */
+static void add_age(struct buf *out, const char *word, int64_t ms)
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}};
+    size_t i = 0;
+
+    while (i + 1 < ARRAY_LEN(units) && ms < 2 * units[i].ms)
+        i++;
+    buf_addf(out, " %s %lld %s", word,
+             (long long)(MAX(ms, (int64_t)0) / units[i].ms), units[i].name);
+}
+
+static int64_t age_of(const json_t *json, const char *key, int64_t now_ms)
+{
+    return now_ms - json_integer_value(json_object_get(json, key));
+}
+
+static void add_check(struct buf *out, const json_t *check, int64_t now_ms)
+{
+    bool ok = json_is_true(json_object_get(check, "ok"));
+
+    buf_addf(out, "  %s %s", ok ? "ok    " : "NOT OK", text_of(check, "name"));
+    add_age(out, "for", age_of(check, "since_ms", now_ms));
+    buf_addf(out, ": %s\n", text_of(check, "text"));
+}
+
+char *output_suite(const json_t *health, int64_t now_ms)
+{
+    struct buf out = {0};
+    size_t i, k;
+    json_t *p, *check;
+
+    buf_add_str(&out, "");
+    json_array_foreach(json_object_get(health, "processes"), i, p)
+    {
+        if (!json_is_true(json_object_get(p, "answers"))) {
+            buf_addf(&out, "%-13s DOES NOT ANSWER: %s\n", text_of(p, "name"),
+                     text_of(p, "error"));
+            continue;
+        }
+        buf_addf(&out, "%-13s %s, pid %lld,", text_of(p, "name"),
+                 json_is_true(json_object_get(p, "healthy")) ? "healthy"
+                                                             : "NOT HEALTHY",
+                 (long long)json_integer_value(json_object_get(p, "pid")));
+        add_age(&out, "up", age_of(p, "started_ms", now_ms));
+        buf_add_char(&out, '\n');
+        json_array_foreach(json_object_get(p, "checks"), k, check)
+            add_check(&out, check, now_ms);
+    }
+    cut_newline(&out);
+    return buf_take(&out, NULL);
+}
+
 char *output_sentence(const char *plan, const char *phase, const char *step,
                       const char *done)
 {

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* All return malloc'd text without a newline at the end. */
 
@@ -24,6 +25,8 @@ char *output_plan_changes(const json_t *before, const json_t *now,
                           const char *plan_name);
 /* GET /v1/debug/explain. */
 char *output_explain(const json_t *explained);
+/* GET /v1/suite/health; times are told as of now_ms since 1970. */
+char *output_suite(const json_t *health, int64_t now_ms);
 /* `"deploy" plan: phase "hello" has been paused.`; phase and step may be NULL.
  * done: "has been paused", or "could not be paused". */
 char *output_sentence(const char *plan, const char *phase, const char *step,

@@ -204,6 +204,11 @@ const char *service_run_dir(const struct service *service)
     return service->run_dir;
 }
 
+const char *service_title(const struct service *service)
+{
+    return service->title;
+}
+
 const char *service_str(const struct service *service, const char *name)
 {
     return options_str(service->options, name);

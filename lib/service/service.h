@@ -76,6 +76,8 @@ int service_main(const struct service_spec *spec, int argc, char **argv);
 struct loop *service_loop(struct service *service);
 struct bus_server *service_bus(struct service *service);
 const char *service_run_dir(const struct service *service); /* absolute */
+/* "api-gateway", or "api-gateway-2" with --name 2: also its socket. */
+const char *service_title(const struct service *service);
 
 /* Unknown names are our bug: ASSERT. Strings are borrowed. */
 const char *service_str(const struct service *service, const char *name);

@@ -354,6 +354,7 @@ static const struct endpoint_route endpoint_routes[] = {
     {"GET", "/v1/debug/agents", debug_agents, NULL, 0},
     {"GET", "/v1/debug/explain", debug_explain, NULL, 0},
     {"GET", "/v1/health", get_health, NULL, 0},
+    {"GET", "/v1/suite/health", peers_health, NULL, 0},
 };
 
 static const struct endpoint_route *find_route(const char *method,
@@ -395,6 +396,10 @@ void endpoints_handle(void *self, struct httpd_request *request)
         reply_text(&x, path_known ? 405 : 404, "%s %s: %s",
                    httpd_method(request), httpd_path(request),
                    path_known ? "method not allowed" : "not found");
+        return;
+    }
+    if (route->get == peers_health) {
+        peers_health(&x);
         return;
     }
     if (!g->was_alive) {

@@ -35,12 +35,13 @@ static void on_alive(void *self, bool is_alive)
 static int connect_bus(struct gateway *g, struct err *err)
 {
     static const struct replica_events events = {.alive = on_alive};
-    static const struct {
+    const struct {
         const char *option, *socket;
     } peers[] = {{"store", "state-store"},
                  {"store-feed", "state-store.pub"},
                  {"planner", "planner"},
-                 {"broker", "offer-broker"}};
+                 {"broker", "offer-broker"},
+                 {"endpoint", service_title(g->service)}};
     char *at[ARRAY_LEN(peers)] = {0};
     struct loop *loop = service_loop(g->service);
     size_t n = 0;
@@ -53,6 +54,8 @@ static int connect_bus(struct gateway *g, struct err *err)
             replica_new(loop, "api-gateway", at[0], at[1], "", &events, g);
         g->planner = bus_client_new(loop, "api-gateway", at[2]);
         g->broker = bus_client_new(loop, "api-gateway", at[3]);
+        g->store = bus_client_new(loop, "api-gateway", at[0]);
+        g->own = bus_client_new(loop, "api-gateway", at[4]);
     }
     for (size_t i = 0; i < n; i++)
         free(at[i]);
@@ -107,6 +110,8 @@ void gateway_stop(void *self)
     httpd_destroy(&g->httpd);
     bus_client_destroy(&g->planner);
     bus_client_destroy(&g->broker);
+    bus_client_destroy(&g->store);
+    bus_client_destroy(&g->own);
     replica_destroy(&g->replica);
     free(g);
 }

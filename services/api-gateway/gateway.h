@@ -16,12 +16,13 @@ struct httpd_request;
 struct gateway {
     struct service *service;
     struct httpd *httpd;
-    struct replica *replica;    /* what it knows */
-    struct bus_client *planner; /* operator commands go there */
-    struct bus_client *broker;  /* those about the framework */
-    struct view_source source;  /* over replica */
-    bool was_alive;             /* a first snapshot was taken */
-    uint64_t requests, errors;  /* answered; of these 5xx */
+    struct replica *replica;        /* what it knows */
+    struct bus_client *planner;     /* operator commands go there */
+    struct bus_client *broker;      /* those about the framework */
+    struct bus_client *store, *own; /* asked for their health */
+    struct view_source source;      /* over replica */
+    bool was_alive;                 /* a first snapshot was taken */
+    uint64_t requests, errors;      /* answered; of these 5xx */
 };
 
 extern const struct service_option gateway_options[];
@@ -54,6 +55,9 @@ void command_ignore_foreign(struct exchange *x);
 /* Orders to the broker about what no record names. */
 void command_release(struct exchange *x);
 void command_kill_unknown(struct exchange *x);
+
+/* How the suite's own processes fare (peers.c); needs no view. */
+void peers_health(struct exchange *x);
 
 /* debug.c: what the broker knows, and why something does not run. */
 void debug_offers(struct exchange *x);

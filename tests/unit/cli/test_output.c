@@ -168,6 +168,28 @@ Test(output, pod_tree)
     }
 }
 
+Test(output, suite)
+{
+    json_t *json =
+        load("{\"healthy\":false,\"processes\":[{\"name\":\"state-store\","
+             "\"answers\":true,\"healthy\":true,\"pid\":12,\"started_ms\":0,"
+             "\"checks\":[]},{\"name\":\"offer-broker\",\"answers\":true,"
+             "\"healthy\":false,\"pid\":13,\"started_ms\":999000000,\"checks\":"
+             "[{\"name\":\"lease\",\"ok\":true,\"text\":\"held\",\"since_ms\":"
+             "999940000},{\"name\":\"master\",\"ok\":false,\"text\":\"away\","
+             "\"since_ms\":1000000001}]},{\"name\":\"planner\",\"answers\":"
+             "false,\"error\":\"no answer\"}]}");
+
+    expect_text(output_suite(json, 1000000000),
+                "state-store   healthy, pid 12, up 11 d\n"
+                "offer-broker  NOT HEALTHY, pid 13, up 16 min\n"
+                "  ok     lease for 60 s: held\n"
+                "  NOT OK master for 0 s: away\n"
+                "planner       DOES NOT ANSWER: no answer");
+    expect_text(output_suite(NULL, 0), "");
+    json_decref(json);
+}
+
 Test(output, sentences)
 {
     expect_text(output_sentence("deploy", NULL, NULL, "has been paused"),
