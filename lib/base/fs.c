@@ -120,10 +120,13 @@ static int remove_one(const char *path, const struct stat *st UNUSED,
 
 int fs_remove_tree(const char *path, struct err *err)
 {
-    if (nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS) < 0 &&
-        errno != ENOENT)
-        return err_sys(err, "%s: cannot remove", path);
-    return 0;
+    enum { TRIES = 10 };
+    int rc = -1;
+    errno = ENOTEMPTY;
+    for (int i = 0; i < TRIES && rc < 0 && errno == ENOTEMPTY; i++)
+        rc = nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS);
+    return rc < 0 && errno != ENOENT ? err_sys(err, "%s: cannot remove", path)
+                                     : 0;
 }
 
 char *fs_join(const char *a, const char *b)

@@ -22,7 +22,8 @@ int fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
 int fs_mkdirs(const char *path, mode_t mode, struct err *err);
 /* fsync of a folder, so that names in it last. */
 int fs_sync_dir(const char *path, struct err *err);
-/* Like rm -rf; an absent path is success. Never follows symlinks. */
+/* Like rm -rf; an absent path is success. Never follows symlinks.  Begins again
+ * a few times when a process that just ends still wrote a file there. */
 int fs_remove_tree(const char *path, struct err *err);
 /* a/b; the caller frees. */
 char *fs_join(const char *a, const char *b);

@@ -108,6 +108,9 @@ def elections(zk):
                     p.start_standby(p.a)
             p.wait_acks(writers)
             check(f"{trouble.__name__}: when it is back it goes on", True)
+            if trouble == zk.kill:  # else the next look finds the old text
+                wait_for("health to be well again",
+                         lambda: p.a.health("lease").get("ok"))
         check("every write was acknowledged", writers[0].finish(),
               writers[0].failure)
         wrong = p.a.lost([*writers, late])
