@@ -102,6 +102,7 @@ static void on_offers(struct session *s, Mesos__V1__Scheduler__Event *event)
     flow_offered(&s->flow, clock_mono_ms());
     for (size_t i = 0; i < event->offers->n_offers; i++) {
         inspect(s, event->offers->offers[i]);
+        notes_offer(s->notes, event->offers->offers[i]);
         add_offer(s, &event->offers->offers[i]);
     }
     broker_wake(s->broker);
@@ -175,11 +176,26 @@ static void on_heartbeat(struct session *s UNUSED,
 {
 }
 
-/* Offers of maintenance are advice: they time out by themselves. */
-static void on_inverse(struct session *s,
-                       Mesos__V1__Scheduler__Event *event UNUSED)
+/* They are advice: nothing is killed before the maintenance begins. */
+static void on_inverse(struct session *s, Mesos__V1__Scheduler__Event *event)
 {
-    log_info("inverse_offers", "service=%s", s->key);
+    if (!event->inverse_offers) {
+        odd(s, "event_without_body", "INVERSE_OFFERS");
+        return;
+    }
+    for (size_t i = 0; i < event->inverse_offers->n_inverse_offers; i++)
+        notes_inverse_offer(s->notes, event->inverse_offers->inverse_offers[i]);
+}
+
+static void on_rescind_inverse(struct session *s,
+                               Mesos__V1__Scheduler__Event *event)
+{
+    if (!event->rescind_inverse_offer) {
+        odd(s, "event_without_body", "RESCIND_INVERSE_OFFER");
+        return;
+    }
+    notes_rescind(s->notes,
+                  event->rescind_inverse_offer->inverse_offer_id->value);
 }
 
 static const struct {
@@ -195,6 +211,8 @@ static const struct {
     {MESOS__V1__SCHEDULER__EVENT__TYPE__ERROR, on_error},
     {MESOS__V1__SCHEDULER__EVENT__TYPE__HEARTBEAT, on_heartbeat},
     {MESOS__V1__SCHEDULER__EVENT__TYPE__INVERSE_OFFERS, on_inverse},
+    {MESOS__V1__SCHEDULER__EVENT__TYPE__RESCIND_INVERSE_OFFER,
+     on_rescind_inverse},
 };
 
 int events_handle(struct session *s, const void *data, size_t len,

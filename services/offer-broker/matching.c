@@ -383,6 +383,15 @@ static bool is_gone(const struct attempt *a)
     return false;
 }
 
+/* What is known of the agent that the pod is tied to. */
+static const char *note_of(const struct attempt *a)
+{
+    const Reeve__PodRecord *record = a->view->record;
+
+    return agent_note_text(facts_agent(a->pass->session->facts,
+                                       str_or_empty(record->agent_id), NULL));
+}
+
 static void explain(struct attempt *a)
 {
     const Reeve__PodRecord *record = a->view->record;
@@ -405,15 +414,16 @@ static void explain(struct attempt *a)
                  str_or_empty(record->hostname));
     else if (!a->is_fresh && volume)
         snprintf(summary, sizeof(summary),
-                 "volume %s of %s is on agent %s (%s), which does not offer it",
+                 "volume %s of %s is on agent %s (%s), which does not offer "
+                 "it%s",
                  volume, a->view->instance, str_or_empty(record->agent_id),
-                 str_or_empty(record->hostname));
+                 str_or_empty(record->hostname), note_of(a));
     else if (!a->is_fresh)
         snprintf(summary, sizeof(summary),
                  "the reservations of %s are on agent %s (%s), which does not "
-                 "offer them",
+                 "offer them%s",
                  a->view->instance, str_or_empty(record->agent_id),
-                 str_or_empty(record->hostname));
+                 str_or_empty(record->hostname), note_of(a));
     else
         snprintf(summary, sizeof(summary), "no offers from the master yet");
     outcomes_note(a->pass->session->outcomes, a->view, summary,

@@ -79,6 +79,7 @@ struct session *session_new(struct broker *broker, const char *key)
     s->launches = launches_new(s);
     s->outcomes = outcomes_new(s);
     s->survey = survey_new(s);
+    s->notes = notes_new(s);
     facts_watch_pods(s->facts, on_pod, s);
     facts_watch_releases(s->facts, on_release, s);
     return s;
@@ -121,6 +122,7 @@ void session_destroy(struct session **session)
     statuses_destroy(&s->statuses);
     outcomes_destroy(&s->outcomes);
     survey_destroy(&s->survey);
+    notes_destroy(&s->notes);
     outbox_destroy(&s->outbox);
     janitor_destroy(&s->janitor);
     kill_book_destroy(&s->kills);
@@ -495,6 +497,7 @@ static void forget_subscription(struct session *s)
     s->named_revision = 0;
     outbox_reset(s->outbox);
     offer_book_clear(s->offers);
+    notes_forget_offers(s->notes);
     reconcile_stop(s->reconcile);
 }
 
@@ -785,5 +788,6 @@ void session_decide(struct session *s)
     if (s->state == SESSION_UP) {
         work(s);
         survey_agents(s->survey);
+        notes_flush(s->notes);
     }
 }

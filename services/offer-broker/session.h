@@ -15,6 +15,7 @@
 
 #include "lib/base/buf.h"
 #include "proto/mesos/v1/scheduler.pb-c.h"
+#include "services/offer-broker/agent_note.h"
 #include "services/offer-broker/broker.h"
 #include "services/offer-broker/demand_book.h"
 #include "services/offer-broker/facts.h"
@@ -32,6 +33,7 @@ struct outbox;
 struct statuses;
 struct launches;
 struct outcomes;
+struct notes;
 struct survey;
 
 struct session_counts {
@@ -78,6 +80,7 @@ struct session {
     struct launches *launches;
     struct outcomes *outcomes;
     struct survey *survey;
+    struct notes *notes;
     int64_t next_pass_ms;   /* passes must not eat the time */
     uint64_t pass_id;       /* timer of the next; 0: none */
     int64_t next_survey_ms; /* orders.c: look for silent launches */
@@ -182,6 +185,22 @@ bool outcomes_keep(struct outcomes *outcomes, const struct demand_view *view);
 /* Writes what changed and removes what is out of date. */
 void outcomes_flush(struct outcomes *outcomes, const struct demand_view *views,
                     size_t count);
+
+/* ---- notes.c ------------------------------------------------------ */
+struct notes *notes_new(struct session *session);
+void notes_destroy(struct notes **notes);
+/* What was told of an agent becomes a record soon. */
+void notes_tell(struct notes *notes, const struct agent_told *told);
+void notes_offer(struct notes *notes, const Mesos__V1__Offer *offer);
+void notes_update(struct notes *notes, const Reeve__TaskRecord *task,
+                  const Mesos__V1__TaskStatus *status);
+/* Noted and answered. */
+void notes_inverse_offer(struct notes *notes,
+                         const Mesos__V1__InverseOffer *offer);
+void notes_rescind(struct notes *notes, const char *offer_id);
+/* The subscription ended: its inverse offers are void. */
+void notes_forget_offers(struct notes *notes);
+void notes_flush(struct notes *notes);
 
 /* ---- operator.c ---------------------------------------------------- */
 /* The session that an operator's word is for, where it may be taken now. */

@@ -347,6 +347,7 @@ static void judge_task(struct statuses *st, const Mesos__V1__TaskStatus *status)
         judge_unknown(st, status);
         return;
     }
+    notes_update(s->notes, task.info, status);
     draft = find_draft(st->tasks, task.name);
     in.task = task.info;
     in.stored =

@@ -390,6 +390,15 @@ static void compare(struct survey *v, const char *agent_id)
         writes_destroy(&u.writes);
 }
 
+/* Nothing of an agent that an operator gave up comes back. */
+static bool is_gone(const struct survey *v, const char *agent_id)
+{
+    const Reeve__AgentNote *note =
+        facts_agent(v->session->facts, agent_id, NULL);
+
+    return note && note->is_gone;
+}
+
 static void on_agent(struct survey *v, const struct http_answer *answer)
 {
     AUTO_FREE char *agent_id = v->agents[--v->n_agents];
@@ -400,7 +409,7 @@ static void on_agent(struct survey *v, const struct http_answer *answer)
         drop_agents(v); /* not now: the next round asks again */
         return;
     }
-    if (census_has_agent(v->census, agent_id))
+    if (census_has_agent(v->census, agent_id) || is_gone(v, agent_id))
         compare(v, agent_id);
 }
 
