@@ -8,7 +8,9 @@ static void *take(void *self, size_t size)
     struct arena *arena = self;
     const size_t align = _Alignof(max_align_t);
     size_t rounded = (size + align - 1) / align * align;
-    if (rounded < size || rounded > arena->room - arena->used)
+    if (rounded < size)
+        return NULL;
+    if (rounded > arena->room - arena->used)
         return malloc(size);
     void *place = arena->bytes + arena->used;
     arena->used += rounded;
