@@ -86,6 +86,7 @@ struct cluster {
     bool flushing;
     int64_t update_delay_ms;
     unsigned update_repeats;
+    uint64_t lose[2]; /* by enum cluster_lost: so many more */
     struct delayed *delayed;
 };
 
@@ -125,11 +126,23 @@ static void hand_over(struct member *member,
     agent_receive(member->agent, message);
 }
 
+static bool is_lost(struct cluster *c, const Reeve__Devcluster__ToAgent *msg)
+{
+    uint64_t *left = msg->run_group         ? &c->lose[CLUSTER_LOST_LAUNCHES]
+                     : msg->apply_operation ? &c->lose[CLUSTER_LOST_OPERATIONS]
+                                            : NULL;
+
+    if (!left || !*left)
+        return false;
+    --*left;
+    return true;
+}
+
 static void deliver_to_agent(struct cluster *c, const struct master_out *out)
 {
     struct member *member = member_of_link(c, out->to);
 
-    if (!member || !member->agent)
+    if (!member || !member->agent || is_lost(c, (const void *)out->message))
         return;
     if (member->mode == MODE_HUNG)
         hold(member, out->message, true);
@@ -632,13 +645,19 @@ static void lead_next(struct cluster *c)
                                                        : c->https[0];
 }
 
-void cluster_failover(struct cluster *c)
+void cluster_lose(struct cluster *c, enum cluster_lost kind, uint64_t count)
+{
+    c->lose[kind] = count;
+}
+
+void cluster_failover(struct cluster *c, int64_t start_window_ms)
 {
     AUTO_MESSAGE Reeve__Devcluster__Registry *registry =
         master_registry(c->master);
 
     http_drop_streams(c->http);
     lead_next(c);
+    http_start_window(c->http, start_window_ms);
     for (size_t i = 0; i < c->count; i++) {
         struct member *member = &c->members[i];
 
@@ -705,6 +724,7 @@ static int open_all(struct cluster *c, struct err *err)
     for (size_t i = 0; i < c->count; i++)
         member_connect(&c->members[i]);
     cluster_flush(c);
+    http_start_window(c->http, c->config.start_window_ms);
     c->tick_timer = loop_timer(c->loop, TICK_MS, TICK_MS, on_tick, c);
     return 0;
 }

@@ -50,6 +50,7 @@ struct cluster_config {
     int64_t offer_timeout_ms;
     int64_t resend_ms;
     int64_t recovery_wait_ms;
+    int64_t start_window_ms; /* 404, then 503, before a new master serves */
 };
 
 /* Starts everything.  ERR_EXISTS: the port is taken, or the work directory is
@@ -86,7 +87,11 @@ int cluster_agent_fault(struct cluster *cluster, size_t number,
                         enum cluster_fault fault, struct err *err);
 /* The next master takes over (or a new one in its place, if it is the only
  * one): new id, streams broken, agents and what is on disk stay. */
-void cluster_failover(struct cluster *cluster);
+void cluster_failover(struct cluster *cluster, int64_t start_window_ms);
+/* The next so many messages of a kind never reach their agent. */
+enum cluster_lost { CLUSTER_LOST_LAUNCHES, CLUSTER_LOST_OPERATIONS };
+void cluster_lose(struct cluster *cluster, enum cluster_lost kind,
+                  uint64_t count);
 /* Each status update of an agent reaches the master after delay_ms, and then
  * `repeats` more times. */
 void cluster_disturb_updates(struct cluster *cluster, int64_t delay_ms,

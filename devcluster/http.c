@@ -46,6 +46,8 @@ struct http {
     const struct http_auth *auth;
     bool auth_operators;
     int64_t unavailable_until_ms;
+    int64_t starting_until_ms, recovering_from_ms;
+    size_t split_bytes; /* 0: records are not split */
     bool mute_heartbeats;
     struct stream *streams;
     uint64_t next_stream;
@@ -166,6 +168,21 @@ static bool is_heartbeat(const ProtobufCMessage *message)
                : told->type == MESOS__V1__MASTER__EVENT__TYPE__HEARTBEAT;
 }
 
+static int send_record(struct stream *stream, const struct buf *record,
+                       struct err *err)
+{
+    size_t piece = stream->http->split_bytes;
+
+    for (size_t at = 0; piece && at < record->len; at += piece) {
+        if (httpd_stream_send(stream->body, record->data + at,
+                              MIN(piece, record->len - at), err) < 0)
+            return -1;
+    }
+    return piece ? 0
+                 : httpd_stream_send(stream->body, record->data, record->len,
+                                     err);
+}
+
 void http_output(struct http *http, const struct master_out *out)
 {
     struct stream *stream = find_stream(http, out->to);
@@ -182,7 +199,7 @@ void http_output(struct http *http, const struct master_out *out)
     if (http->mute_heartbeats && is_heartbeat(out->message))
         return;
     encode_event(stream, out->message, &record);
-    if (httpd_stream_send(stream->body, record.data, record.len, &err) < 0) {
+    if (send_record(stream, &record, &err) < 0) {
         log_odd("stream_overrun", "stream=%llu error=%s",
                 (unsigned long long)stream->id, log_q(err.text));
         /* Nobody tells us of a stream that we cut ourselves. */
@@ -242,6 +259,17 @@ void http_drop_streams(struct http *http)
 void http_unavailable_until(struct http *http, int64_t until_ms)
 {
     http->unavailable_until_ms = until_ms;
+}
+
+void http_start_window(struct http *http, int64_t for_ms)
+{
+    http->starting_until_ms = clock_mono_ms() + for_ms;
+    http->recovering_from_ms = http->starting_until_ms - for_ms / 2;
+}
+
+void http_split_records(struct http *http, size_t bytes)
+{
+    http->split_bytes = bytes;
 }
 
 void http_mute_heartbeats(struct http *http, bool mute)
@@ -467,16 +495,31 @@ static const char *missing_realm(const struct http *http,
                : "readonly";
 }
 
+/* On command, or while it starts; true: it replied. */
+static bool is_closed(const struct http *http, struct httpd_request *request)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms < http->unavailable_until_ms)
+        reply_text(request, 503, "unavailable on command", NULL);
+    else if (now_ms >= http->starting_until_ms)
+        return false;
+    else if (now_ms < http->recovering_from_ms)
+        reply_text(request, 404, "404 Not Found.", NULL);
+    else
+        reply_text(request, 503, "Master has not finished recovery", NULL);
+    return true;
+}
+
 static void on_request(void *self, struct httpd_request *request)
 {
     struct http *http = self;
     struct route route = route_of(httpd_path(request));
     const char *realm;
 
-    if (http->unavailable_until_ms > clock_mono_ms() &&
-        route.handler != handle_control)
-        reply_text(request, 503, "unavailable on command", NULL);
-    else if (!route.handler && !route.plain)
+    if (route.handler != handle_control && is_closed(http, request))
+        return;
+    if (!route.handler && !route.plain)
         reply_text(request, 404, "404 Not Found.", NULL);
     else if (cluster_http(http->cluster) != http && !is_own(route))
         reply_leader(http, request);

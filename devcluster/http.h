@@ -44,6 +44,10 @@ void http_drop_streams(struct http *http);
 void http_cut_streams(struct http *http);
 /* Everything but the controls answers 503 until then (monotonic). */
 void http_unavailable_until(struct http *http, int64_t until_ms);
+/* As a master that starts: 404 for the first half of it, then 503. */
+void http_start_window(struct http *http, int64_t for_ms);
+/* Records go out in pieces of so many bytes, each a chunk; 0: whole. */
+void http_split_records(struct http *http, size_t bytes);
 /* HEARTBEAT events are swallowed. */
 void http_mute_heartbeats(struct http *http, bool mute);
 size_t http_streams(const struct http *http);

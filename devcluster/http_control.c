@@ -47,10 +47,13 @@ static bool number_of(struct httpd_request *request, const char *name,
     return false;
 }
 
-static bool fail_over(struct cluster *cluster,
-                      struct httpd_request *request UNUSED)
+static bool fail_over(struct cluster *cluster, struct httpd_request *request)
 {
-    cluster_failover(cluster);
+    int64_t start_ms = 0;
+
+    if (!number_of(request, "start_ms", 3600000, &start_ms))
+        return false;
+    cluster_failover(cluster, start_ms);
     return true;
 }
 
@@ -99,30 +102,75 @@ static bool disturb_updates(struct cluster *cluster,
     return true;
 }
 
-static bool refuse_operations(struct cluster *cluster,
-                              struct httpd_request *request)
+static void refuse_operations(struct cluster *cluster, uint64_t count)
+{
+    master_refuse_operations(cluster_master(cluster), count);
+}
+
+static void drop_accepts(struct cluster *cluster, uint64_t count)
+{
+    master_drop_accepts(cluster_master(cluster), count);
+}
+
+static void lose_operations(struct cluster *cluster, uint64_t count)
+{
+    cluster_lose(cluster, CLUSTER_LOST_OPERATIONS, count);
+}
+
+static void lose_launches(struct cluster *cluster, uint64_t count)
+{
+    cluster_lose(cluster, CLUSTER_LOST_LAUNCHES, count);
+}
+
+static bool rescind_offers(struct cluster *cluster,
+                           struct httpd_request *request UNUSED)
+{
+    master_rescind_offers(cluster_master(cluster));
+    cluster_flush(cluster);
+    return true;
+}
+
+static bool split_records(struct cluster *cluster,
+                          struct httpd_request *request)
+{
+    int64_t bytes = 0;
+
+    if (!number_of(request, "bytes", 1 << 20, &bytes))
+        return false;
+    http_split_records(cluster_http(cluster), (size_t)bytes);
+    return true;
+}
+
+/* run: false: it replied already.  next: done to the next ?count= of them. */
+static const struct {
+    const char *path;
+    bool (*run)(struct cluster *cluster, struct httpd_request *request);
+    void (*next)(struct cluster *cluster, uint64_t count);
+} commands[] = {
+    {"/failover", fail_over, NULL},
+    {"/unavailable", be_unavailable, NULL},
+    {"/heartbeats/stop", stop_heartbeats, NULL},
+    {"/heartbeats/start", start_heartbeats, NULL},
+    {"/streams/cut", cut_streams, NULL},
+    {"/updates", disturb_updates, NULL},
+    {"/operations/refuse", NULL, refuse_operations},
+    {"/operations/lose", NULL, lose_operations},
+    {"/launches/lose", NULL, lose_launches},
+    {"/accepts/drop", NULL, drop_accepts},
+    {"/offers/rescind", rescind_offers, NULL},
+    {"/streams/split", split_records, NULL},
+};
+
+static bool next_ones(struct cluster *cluster, struct httpd_request *request,
+                      void (*next)(struct cluster *cluster, uint64_t count))
 {
     int64_t count = 1;
 
     if (!number_of(request, "count", 1000000, &count))
         return false;
-    master_refuse_operations(cluster_master(cluster), (uint64_t)count);
+    next(cluster, (uint64_t)count);
     return true;
 }
-
-/* false: it replied already. */
-static const struct {
-    const char *path;
-    bool (*run)(struct cluster *cluster, struct httpd_request *request);
-} commands[] = {
-    {"/failover", fail_over},
-    {"/unavailable", be_unavailable},
-    {"/heartbeats/stop", stop_heartbeats},
-    {"/heartbeats/start", start_heartbeats},
-    {"/streams/cut", cut_streams},
-    {"/updates", disturb_updates},
-    {"/operations/refuse", refuse_operations},
-};
 
 static bool run_command(struct cluster *cluster, struct httpd_request *request,
                         const char *path)
@@ -132,7 +180,9 @@ static bool run_command(struct cluster *cluster, struct httpd_request *request,
             continue;
         if (!str_eq(httpd_method(request), "POST")) {
             httpd_reply_text(request, 405, "Expecting POST");
-        } else if (commands[i].run(cluster, request)) {
+        } else if (commands[i].next
+                       ? next_ones(cluster, request, commands[i].next)
+                       : commands[i].run(cluster, request)) {
             log_info("fault", "command=%s", path);
             httpd_reply_text(request, 200, "%s", "");
         }

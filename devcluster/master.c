@@ -471,6 +471,19 @@ void master_refuse_operations(struct master *m, uint64_t count)
     m->refuse_operations = count;
 }
 
+void master_drop_accepts(struct master *m, uint64_t count)
+{
+    m->drop_accepts = count;
+}
+
+void master_rescind_offers(struct master *m)
+{
+    struct moffer *offer, *next;
+
+    HASH_ITER(hh, m->offers, offer, next)
+    offer_withdraw(m, offer, true);
+}
+
 size_t master_agents_active(const struct master *m)
 {
     struct magent *agent, *next;

@@ -113,6 +113,10 @@ void master_tick(struct master *master);
 
 /* The next so many operations other than launches are refused as invalid. */
 void master_refuse_operations(struct master *master, uint64_t count);
+/* The next so many ACCEPTs are answered and then forgotten. */
+void master_drop_accepts(struct master *master, uint64_t count);
+/* Takes back every outstanding offer; they are made again. */
+void master_rescind_offers(struct master *master);
 
 /* ---- operators ---------------------------------------------------------- */
 /* POST /api/v1.  *response is set for GET_* (status 200), else NULL. */

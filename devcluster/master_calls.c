@@ -111,6 +111,17 @@ static const struct {
     {CALL(REQUEST), call_ignored},
 };
 
+/* On command: as if the master had died right after its answer. */
+static bool is_lost(struct master *m, const struct framework *fw,
+                    const Mesos__V1__Scheduler__Call *call)
+{
+    if (call->type != CALL(ACCEPT) || !m->drop_accepts)
+        return false;
+    m->drop_accepts--;
+    note(m, "event=accept_dropped_on_command framework=%s", fw->id);
+    return true;
+}
+
 /* Rows 12 to 15 of the order in which a master decides. */
 static struct framework *caller(struct master *m, const char *stream_id,
                                 const Mesos__V1__Scheduler__Call *call,
@@ -152,6 +163,8 @@ void master_call(struct master *m, const char *stream_id,
         return;
     }
     reply_set(reply, 202, "%s", "");
+    if (is_lost(m, fw, call))
+        return;
     for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
         if (handlers[i].type == (int)call->type) {
             handlers[i].handle(m, fw, call);

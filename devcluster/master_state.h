@@ -227,6 +227,7 @@ struct master {
     size_t n_down;
     uint64_t next_framework, next_agent, next_offer;
     uint64_t refuse_operations; /* the next so many, on command */
+    uint64_t drop_accepts;      /* likewise */
     bool allocate_soon;         /* an event asks for an allocation now */
     struct master_out *out_first, *out_last;
     uint64_t allocation_runs, calls_invalid, states[32], operations_done[16];
