@@ -56,6 +56,21 @@ char *spec_service_key(const char *service_name)
     return without_slashes(service_name, "__");
 }
 
+const char *spec_pre_reserved_role(const Reeve__PodSpec *pod)
+{
+    const char *role = str_or_empty(pod->pre_reserved_role);
+
+    return *role && !str_eq(role, "*") ? role : NULL;
+}
+
+char *spec_pod_role(const Reeve__ServiceSpec *spec, const Reeve__PodSpec *pod)
+{
+    const char *above = spec_pre_reserved_role(pod);
+    const char *role = str_or_empty(spec->role);
+
+    return above ? xasprintf("%s/%s", above, role) : xstrdup(role);
+}
+
 char *spec_pod_instance(const char *pod_type, unsigned index)
 {
     return xasprintf("%s-%u", pod_type, index);

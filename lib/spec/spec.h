@@ -77,6 +77,12 @@ uint32_t spec_mapped_port(const Reeve__NetworkSpec *network,
 /* ---- names (sdk-behaviour 3.1); all return malloc'd text ---- */
 /* Key part: "/a/b" gives "a__b". */
 char *spec_service_key(const char *service_name);
+/* The role that a pod's offers come for: the service's, or below the role that
+ * its resources are reserved to already ("slave_public/kv-role"). */
+char *spec_pod_role(const Reeve__ServiceSpec *spec, const Reeve__PodSpec *pod);
+/* The role that statically reserved resources must have; NULL: unreserved ones
+ * are taken. */
+const char *spec_pre_reserved_role(const Reeve__PodSpec *pod);
 char *spec_pod_instance(const char *pod_type, unsigned index); /* data-0 */
 /* "data-0" for an inline task (name ""), else "hello-0-server". */
 char *spec_task_name(const char *pod_type, unsigned index, const char *task);

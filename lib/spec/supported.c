@@ -28,7 +28,6 @@ struct feature {
     }
 
 POD(external_volumes, p->n_external_volumes > 0)
-POD(pre_reserved, p->pre_reserved_role && !str_eq(p->pre_reserved_role, "*"))
 POD(image, p->image)
 POD(networks, p->n_networks > 0)
 POD(secrets, p->n_secrets > 0)
@@ -42,7 +41,6 @@ TASK(ipc, t->ipc_mode)
 TASK(shm, t->has_shm_size_mib)
 
 static const struct feature features[] = {
-    {NOWHERE, "pre-reserved-role", pod_pre_reserved, NULL},
     {NOWHERE, "transport-encryption", NULL, task_encryption},
     {NOT_ON_DEVCLUSTER, "external-volumes", pod_external_volumes, NULL},
     {NOT_ON_DEVCLUSTER, "image", pod_image, NULL},

@@ -30,11 +30,6 @@ int container_check(const Reeve__PodSpec *pod, struct err *err)
 {
     int type;
 
-    if (*str_or_empty(pod->pre_reserved_role) &&
-        !str_eq(pod->pre_reserved_role, "*"))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "pre-reserved role %s is not supported yet",
-                       pod->pre_reserved_role);
     for (size_t i = 0; i < pod->n_rlimits; i++)
         if (!rlimit_type(pod->rlimits[i]->name, &type))
             return err_set(err, ERR_UNSUPPORTED, "rlimit %s is not known",

@@ -50,17 +50,28 @@ void eval_fail(struct eval *e, const char *fmt, ...)
 }
 
 /* ---- what is free ------------------------------------------------- */
-static bool is_plain_free(const Mesos__V1__Resource *resource)
+static bool is_free(const struct eval *e, const Mesos__V1__Resource *resource)
 {
-    return resource_is_unreserved(resource) &&
-           !resource_is_revocable(resource) && !resource_is_shared(resource) &&
-           !resource_is_volume(resource);
+    const char *role = e->in->pre_reserved_role;
+
+    if (!role)
+        return resource_is_unreserved(resource);
+    return resource->n_reservations == 1 && !resource_is_dynamic(resource) &&
+           str_eq(resource->reservations[0]->role, role);
 }
 
-static bool is_free_scalar(const Mesos__V1__Resource *resource,
+static bool is_plain_free(const struct eval *e,
+                          const Mesos__V1__Resource *resource)
+{
+    return is_free(e, resource) && !resource_is_revocable(resource) &&
+           !resource_is_shared(resource) && !resource_is_volume(resource);
+}
+
+static bool is_free_scalar(const struct eval *e,
+                           const Mesos__V1__Resource *resource,
                            const char *name)
 {
-    return is_plain_free(resource) && str_eq(resource->name, name) &&
+    return is_plain_free(e, resource) && str_eq(resource->name, name) &&
            resource_disk_kind(resource) == DISK_ROOT;
 }
 
@@ -70,7 +81,7 @@ const Mesos__V1__Resource *eval_find_free(const struct eval *e,
     for (size_t i = 0; i < resources_count(e->pool); i++) {
         const Mesos__V1__Resource *r = resources_at(e->pool, i);
 
-        if (is_free_scalar(r, name) && resource_milli(r) >= milli)
+        if (is_free_scalar(e, r, name) && resource_milli(r) >= milli)
             return r;
     }
     return NULL;
@@ -83,7 +94,7 @@ int64_t eval_sum_free(const struct eval *e, const char *name)
     for (size_t i = 0; i < resources_count(e->pool); i++) {
         const Mesos__V1__Resource *r = resources_at(e->pool, i);
 
-        if (is_free_scalar(r, name))
+        if (is_free_scalar(e, r, name))
             sum += resource_milli(r);
     }
     return sum;
@@ -121,7 +132,7 @@ uint32_t eval_free_port(const struct eval *e, const Reeve__PortSpec *port,
     for (size_t i = 0; i < resources_count(e->pool); i++) {
         const Mesos__V1__Resource *r = resources_at(e->pool, i);
 
-        if (!is_plain_free(r) || !str_eq(r->name, "ports") || !r->ranges)
+        if (!is_plain_free(e, r) || !str_eq(r->name, "ports") || !r->ranges)
             continue;
         for (size_t k = 0; k < r->ranges->n_range; k++) {
             uint32_t number = admitted(e, port, r->ranges->range[k]->begin,
@@ -157,7 +168,7 @@ static const Mesos__V1__Resource *find_mount(const struct eval *e,
     for (size_t i = 0; i < resources_count(e->pool); i++) {
         const Mesos__V1__Resource *r = resources_at(e->pool, i);
 
-        if (!is_plain_free(r) || resource_disk_kind(r) != DISK_MOUNT)
+        if (!is_plain_free(e, r) || resource_disk_kind(r) != DISK_MOUNT)
             continue;
         if (resource_milli(r) < want->milli || !profile_fits(r, want->volume))
             continue;

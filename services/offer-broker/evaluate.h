@@ -38,6 +38,9 @@ struct eval_in {
     struct overhead overhead;
     const char *framework_id;
     const char *role;
+    /* Resources with just a static reservation to this role are taken, and that
+     * is refined; NULL: unreserved ones are. */
+    const char *pre_reserved_role;
     const char *principal; /* NULL or "": none */
     struct id_source *ids;
 };

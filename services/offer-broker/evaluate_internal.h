@@ -28,7 +28,7 @@ void eval_reuse(struct eval *e, const struct want *want,
 /* Reservations in the record that no want asks for any more. */
 void eval_orphan(struct eval *e, const Reeve__ReservedResource *record);
 
-/* A free (unreserved, plain) scalar of at least this much; borrowed. */
+/* A free (plain) scalar of at least this much; borrowed. */
 const Mesos__V1__Resource *eval_find_free(const struct eval *e,
                                           const char *name, int64_t milli);
 int64_t eval_sum_free(const struct eval *e, const char *name);

@@ -496,12 +496,16 @@ static void begin_pass(struct pass *p, size_t n_views)
 {
     struct session *s = p->session;
 
-    p->pools = offer_book_pools(s->offers, session_role(s), &p->n_pools);
+    p->pools = offer_book_pools(s->offers, &p->n_pools);
     p->batches = xcalloc(p->n_pools + 1, sizeof(*p->batches));
     p->places = places_new();
     for (size_t i = 0; i < p->n_pools; i++) {
-        struct pool_index *index = xcalloc(1, sizeof(*index));
+        struct pool_index *index = NULL;
 
+        HASH_FIND_STR(p->by_agent, p->pools[i].agent_id, index);
+        if (index) /* its pool of another role follows that one */
+            continue;
+        index = xcalloc(1, sizeof(*index));
         index->at = i;
         HASH_ADD_KEYPTR(hh, p->by_agent, p->pools[i].agent_id,
                         strlen(p->pools[i].agent_id), index);

@@ -52,7 +52,7 @@ struct batch {
     size_t n_tasks;
 };
 
-/* agent id -> pool */
+/* agent id -> its first pool */
 struct pool_index {
     size_t at;
     UT_hash_handle hh;

@@ -25,6 +25,7 @@ struct attempt {
     struct demand_view *view;
     struct placement_rules *rules;
     const char **sets;
+    char *role;    /* that its offers come for */
     bool is_fresh; /* nothing of the pod exists for sure */
     struct buf reasons;
     struct buf label; /* "hello-0:[server]"; empty until it is asked for */
@@ -79,7 +80,8 @@ static struct eval_in eval_in_of(const struct attempt *a)
         .has_executor = view->sibling != NULL,
         .overhead = s->broker->overhead,
         .framework_id = s->framework_id,
-        .role = spec->role,
+        .role = a->role,
+        .pre_reserved_role = spec_pre_reserved_role(view->pod),
         .principal = spec->principal,
         .ids = &s->broker->ids,
     };
@@ -268,6 +270,15 @@ static struct crowds *crowds_of(struct pass *p, const char *pod_type)
     return crowds;
 }
 
+/* In all pools of the agent. */
+static void count_at(const struct pass *p, struct crowds *crowds, size_t at)
+{
+    do {
+        crowds->of_pool[at]++;
+        at = p->pools[at].next_of_agent;
+    } while (at > 0);
+}
+
 /* New pods go where there are few of their type. */
 static const size_t *count_crowds(struct attempt *a)
 {
@@ -288,7 +299,7 @@ static const size_t *count_crowds(struct attempt *a)
             continue;
         HASH_FIND_STR(a->pass->by_agent, one->agent_id, index);
         if (index)
-            crowds->of_pool[index->at]++;
+            count_at(a->pass, crowds, index->at);
     }
     return crowds->of_pool;
 }
@@ -330,7 +341,9 @@ static struct candidate *candidates_of(struct attempt *a, size_t *count)
 
         if (shown > 0)
             need_pool(p, i);
-        else if (!a->is_fresh && !is_sibling_there(a, &p->pools[i]))
+        if (!str_eq(p->pools[i].role, a->role))
+            continue;
+        if (shown == 0 && !a->is_fresh && !is_sibling_there(a, &p->pools[i]))
             continue;
         list[(*count)++] = (struct candidate){i, shown, crowds ? crowds[i] : 0};
     }
@@ -493,6 +506,7 @@ bool matching_place(struct pass *p, struct demand_view *view)
     if (holds_back(p, view))
         return false;
     a.rules = placement_parse(str_or_empty(view->pod->placement), NULL);
+    a.role = spec_pod_role(session_spec(p->session), view->pod);
     a.sets = xcalloc(view->demand->n_tasks, sizeof(*a.sets));
     for (size_t i = 0; i < view->demand->n_tasks; i++)
         a.sets[i] =
@@ -502,6 +516,7 @@ bool matching_place(struct pass *p, struct demand_view *view)
         explain(&a);
     placement_free(&a.rules);
     free(a.sets);
+    free(a.role);
     buf_free(&a.reasons);
     buf_free(&a.label);
     return is_placed;

@@ -182,29 +182,50 @@ struct pool_list {
     struct pool_index *by_agent;
 };
 
+static struct agent_pool *add_pool(struct pool_list *pools,
+                                   const struct offer *offer)
+{
+    pools->list =
+        xrealloc(pools->list, (pools->count + 1) * sizeof(*pools->list));
+    pools->list[pools->count] =
+        (struct agent_pool){.agent_id = offer->message->agent_id->value,
+                            .role = role_of(offer->message),
+                            .hostname = offer->message->hostname,
+                            .offer = offer->message,
+                            .resources = resources_new(),
+                            .oldest_ms = offer->received_ms};
+    return &pools->list[pools->count++];
+}
+
+static void index_agent(struct pool_list *pools, const char *agent, size_t at)
+{
+    struct pool_index *index = xcalloc(1, sizeof(*index));
+
+    index->agent_id = agent;
+    index->at = at;
+    HASH_ADD_KEYPTR(hh, pools->by_agent, index->agent_id, strlen(agent), index);
+}
+
 static struct agent_pool *pool_for(struct pool_list *pools,
                                    const struct offer *offer)
 {
     const char *agent = offer->message->agent_id->value;
+    const char *role = role_of(offer->message);
     struct pool_index *index = NULL;
-    struct agent_pool *pool;
+    size_t at;
 
     HASH_FIND_STR(pools->by_agent, agent, index);
-    if (index)
-        return &pools->list[index->at];
-    pools->list =
-        xrealloc(pools->list, (pools->count + 1) * sizeof(*pools->list));
-    index = xcalloc(1, sizeof(*index));
-    index->agent_id = agent;
-    index->at = pools->count++;
-    HASH_ADD_KEYPTR(hh, pools->by_agent, index->agent_id, strlen(agent), index);
-    pool = &pools->list[index->at];
-    *pool = (struct agent_pool){.agent_id = agent,
-                                .hostname = offer->message->hostname,
-                                .offer = offer->message,
-                                .resources = resources_new(),
-                                .oldest_ms = offer->received_ms};
-    return pool;
+    if (!index) {
+        index_agent(pools, agent, pools->count);
+        return add_pool(pools, offer);
+    }
+    at = index->at;
+    while (!str_eq(pools->list[at].role, role) && pools->list[at].next_of_agent)
+        at = pools->list[at].next_of_agent;
+    if (str_eq(pools->list[at].role, role))
+        return &pools->list[at];
+    pools->list[at].next_of_agent = pools->count;
+    return add_pool(pools, offer);
 }
 
 static void add_to_pool(struct agent_pool *pool, const struct offer *offer)
@@ -222,7 +243,7 @@ static void add_to_pool(struct agent_pool *pool, const struct offer *offer)
 }
 
 struct agent_pool *offer_book_pools(const struct offer_book *book,
-                                    const char *role, size_t *count)
+                                    size_t *count)
 {
     struct pool_list pools = {0};
     struct held *held, *next;
@@ -230,7 +251,7 @@ struct agent_pool *offer_book_pools(const struct offer_book *book,
 
     HASH_ITER(hh, book->by_id, held, next)
     {
-        if (!held->offer.is_taken && str_eq(role_of(held->offer.message), role))
+        if (!held->offer.is_taken)
             add_to_pool(pool_for(&pools, &held->offer), &held->offer);
     }
     HASH_ITER(hh, pools.by_agent, index, next_index)

@@ -57,9 +57,12 @@ void offer_book_each(const struct offer_book *book,
                      void (*fn)(void *self, const struct offer *offer),
                      void *self);
 
-/* ---- what one agent offers, all its free offers together ---------- */
+/* ---- what one agent offers, all its free offers together ----------
+ * but those of each role apart: an ACCEPT names offers of one role. */
 struct agent_pool {
     const char *agent_id; /* borrowed from the first offer */
+    const char *role;
+    size_t next_of_agent; /* its pool of another role; 0: none */
     const char *hostname;
     const Mesos__V1__Offer *offer; /* the first: attributes, domain */
     const char **offer_ids;        /* borrowed */
@@ -69,11 +72,10 @@ struct agent_pool {
     int64_t oldest_ms;           /* arrival of the first */
 };
 
-/* One pool per agent with free offers allocated to this role, in order of
- * arrival; borrows from the book until it changes.  Free with
- * agent_pools_free. */
+/* One pool per agent and role with free offers, in order of arrival; borrows
+ * from the book until it changes.  Free with agent_pools_free. */
 struct agent_pool *offer_book_pools(const struct offer_book *book,
-                                    const char *role, size_t *count);
+                                    size_t *count);
 void agent_pools_free(struct agent_pool *pools, size_t count);
 
 #endif

@@ -20,6 +20,7 @@
 #include "lib/base/log.h"
 #include "lib/http/recordio.h"
 #include "lib/mesos/pb_mesos.h"
+#include "lib/spec/spec.h"
 #include "services/offer-broker/auth.h"
 #include "services/offer-broker/survey.h"
 #include "services/offer-broker/zk_leader.h"
@@ -150,11 +151,29 @@ const Reeve__ServiceSpec *session_spec(const struct session *s)
     return config ? config->spec : NULL;
 }
 
-const char *session_role(const struct session *s)
+static void add_role(char ***roles, size_t *count, const char *role)
 {
+    for (size_t i = 0; i < *count; i++)
+        if (str_eq((*roles)[i], role))
+            return;
+    PB_PUSH(*roles, *count, xstrdup(role));
+}
+
+/* The service's and those of its pods; never fewer than before: what is
+ * reserved for a role can be given back only in it. */
+static void collect_roles(const struct session *s, char ***roles, size_t *count)
+{
+    const Reeve__Framework *stored = facts_framework(s->facts, NULL);
     const Reeve__ServiceSpec *spec = session_spec(s);
 
-    return spec ? spec->role : NULL;
+    add_role(roles, count, str_or_empty(spec->role));
+    for (size_t i = 0; i < spec->n_pods; i++) {
+        AUTO_FREE char *role = spec_pod_role(spec, spec->pods[i]);
+
+        add_role(roles, count, role);
+    }
+    for (size_t i = 0; stored && i < stored->n_roles; i++)
+        add_role(roles, count, stored->roles[i]);
 }
 
 char *session_authorization(const struct session *s)
@@ -224,7 +243,7 @@ static Mesos__V1__FrameworkInfo *framework_info(const struct session *s)
     info->name = xstrdup(spec->name);
     PB_SET(info, failover_timeout, s->broker->failover_timeout_s);
     PB_SET(info, checkpoint, true);
-    PB_ADD(info, roles, xstrdup(str_or_empty(spec->role)));
+    collect_roles(s, &info->roles, &info->n_roles);
     if (*str_or_empty(spec->principal))
         info->principal = xstrdup(spec->principal);
     if (*str_or_empty(spec->web_url))
@@ -421,7 +440,7 @@ static Reeve__Framework *framework_record(const struct session *s)
     record = PB_NEW(reeve__framework);
     record->framework_id = xstrdup(s->framework_id);
     record->name = xstrdup(spec->name);
-    PB_ADD(record, roles, xstrdup(str_or_empty(spec->role)));
+    collect_roles(s, &record->roles, &record->n_roles);
     PB_STR(record, principal, spec->principal);
     PB_STR(record, user, *str_or_empty(spec->user) ? spec->user : own_user());
     record->master = xstrdup(s->master_text);
@@ -664,7 +683,7 @@ static void revive(struct session *s)
         outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__REVIVE);
 
     call->revive = PB_NEW(mesos__v1__scheduler__call__revive);
-    PB_ADD(call->revive, roles, xstrdup(str_or_empty(session_role(s))));
+    collect_roles(s, &call->revive->roles, &call->revive->n_roles);
     s->counts.revives++;
     outbox_send(s->outbox, call);
 }
@@ -675,7 +694,7 @@ static void suppress(struct session *s)
         outbox_call(MESOS__V1__SCHEDULER__CALL__TYPE__SUPPRESS);
 
     call->suppress = PB_NEW(mesos__v1__scheduler__call__suppress);
-    PB_ADD(call->suppress, roles, xstrdup(str_or_empty(session_role(s))));
+    collect_roles(s, &call->suppress->roles, &call->suppress->n_roles);
     s->counts.suppresses++;
     outbox_send(s->outbox, call);
 }

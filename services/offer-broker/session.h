@@ -107,8 +107,6 @@ size_t session_strange(const struct session *session);
  * to have one all the same. */
 void session_hinder(struct session *session, const char *why,
                     const char *confirm);
-/* The role that offers come for. NULL before the target is known. */
-const char *session_role(const struct session *session);
 const Reeve__ServiceSpec *session_spec(const struct session *session);
 /* The Authorization header of our calls, malloc'd; NULL: none. */
 char *session_authorization(const struct session *session);

@@ -77,7 +77,7 @@ static void on_offers(Mesos__V1__Scheduler__Event *event)
     janitor_learn(janitor, facts, "f");
     for (size_t i = 0; i < event->offers->n_offers; i++)
         offer_book_add(book, &event->offers->offers[i], 0, NULL);
-    pools = offer_book_pools(book, "role", &count);
+    pools = offer_book_pools(book, &count);
     for (size_t i = 0; i < count; i++) {
         struct janitor_sweep sweep;
 

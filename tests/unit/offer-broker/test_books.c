@@ -68,7 +68,7 @@ Test(offer_book, taken_ones_stay_through_a_rescind)
     offer_book_take(book, "o1");
     cr_expect(offer_book_rescind(book, "o1"));
     cr_expect(offer_book_find(book, "o1")->is_rescinded);
-    pools = offer_book_pools(book, "data-store-role", &count);
+    pools = offer_book_pools(book, &count);
     cr_expect_eq(count, 0);
     agent_pools_free(pools, count);
     offer_book_release(book, "o1");
@@ -89,7 +89,7 @@ Test(offer_book, pools_join_the_offers_of_an_agent)
     add(book, "o1", "S0", 5);
     add(book, "o2", "S1", 6);
     add(book, "o3", "S0", 7);
-    pools = offer_book_pools(book, "data-store-role", &count);
+    pools = offer_book_pools(book, &count);
     cr_assert_eq(count, 2);
     cr_expect_str_eq(pools[0].agent_id, "S0");
     cr_expect_eq(pools[0].n_offer_ids, 2);
@@ -98,8 +98,35 @@ Test(offer_book, pools_join_the_offers_of_an_agent)
     cr_expect_eq(resources_sum(pools[0].resources, "cpus"), 2000);
     cr_expect_eq(pools[1].n_offer_ids, 1);
     agent_pools_free(pools, count);
-    pools = offer_book_pools(book, "other-role", &count);
-    cr_expect_eq(count, 0);
+    offer_book_destroy(&book);
+}
+
+Test(offer_book, pools_of_other_roles_are_apart)
+{
+    struct offer_book *book = offer_book_new(10);
+    struct err err = {0};
+    struct agent_pool *pools;
+    size_t count;
+
+    for (int i = 0; i < 5; i++) {
+        AUTO_FREE char *id = xasprintf("o%d", i);
+        Mesos__V1__Offer *offer =
+            make_offer(id, i == 4 ? "S1" : "S0", "cpus:1", NULL);
+
+        if (i % 2)
+            pb_str(&offer->allocation_info->role, "above/data-store-role");
+        cr_assert_eq(offer_book_add(book, &offer, 1, &err), 0);
+    }
+    pools = offer_book_pools(book, &count);
+    cr_assert_eq(count, 3);
+    cr_expect_str_eq(pools[0].role, "data-store-role");
+    cr_expect_eq(pools[0].n_offer_ids, 2);
+    cr_expect_str_eq(pools[1].role, "above/data-store-role");
+    cr_expect_eq(pools[1].n_offer_ids, 2);
+    cr_expect_eq(pools[0].next_of_agent, 1);
+    cr_expect_eq(pools[1].next_of_agent, 0);
+    cr_expect_eq(pools[2].next_of_agent, 0);
+    cr_expect_str_eq(pools[2].agent_id, "S1");
     agent_pools_free(pools, count);
     offer_book_destroy(&book);
 }

@@ -88,6 +88,70 @@ Test(evaluate, fresh)
     }
 }
 
+#define PUBLIC(r) "cpus(public):" r ";mem(public):4096;disk(public):10240"
+
+static const struct {
+    const char *name, *offered, *role; /* role: it must be reserved to; NULL */
+    bool fits;
+} pre_reserved_cases[] = {
+    {"of the role", PUBLIC("4"), "public", true},
+    {"not enough of the role", PUBLIC("1") ";cpus:4", "public", false},
+    {"of another role", PUBLIC("4"), "other", false},
+    {"unreserved", "cpus:4;mem:4096;disk:10240", "public", false},
+    {"not asked for", PUBLIC("4"), NULL, false},
+};
+
+Test(evaluate, pre_reserved)
+{
+    for (size_t i = 0; i < ARRAY_LEN(pre_reserved_cases); i++) {
+        struct bench b;
+
+        setup(&b, make_pod(), pre_reserved_cases[i].offered);
+        b.in.role = "public/data-store-role";
+        b.in.pre_reserved_role = pre_reserved_cases[i].role;
+        run(&b);
+        cr_expect_eq(b.match != NULL, pre_reserved_cases[i].fits, "case %s: %s",
+                     pre_reserved_cases[i].name, buf_text(&b.why));
+        teardown(&b);
+    }
+}
+
+/* The static reservation is refined, and found again by its id. */
+Test(evaluate, pre_reserved_is_refined_and_reused)
+{
+    struct bench b;
+    const Mesos__V1__Resource *resource;
+    Reeve__PodRecord *record;
+
+    setup(&b, make_pod(), PUBLIC("4"));
+    b.in.role = "public/data-store-role";
+    b.in.pre_reserved_role = "public";
+    run(&b);
+    cr_assert(b.match, "%s", buf_text(&b.why));
+    resource = b.match->ops[0]->reserve->resources[0];
+    cr_assert_eq(resource->n_reservations, 2);
+    cr_expect_eq(resource->reservations[0]->type,
+                 MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__STATIC);
+    cr_expect_str_eq(resource->reservations[0]->role, "public");
+    cr_expect_eq(resource->reservations[1]->type,
+                 MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__DYNAMIC);
+    cr_expect_str_eq(resource->reservations[1]->role, "public/data-store-role");
+    for (size_t i = 0; i < b.match->n_grants; i++)
+        resources_add(b.pool, b.match->grants[i].resource);
+    record = PB_DUP(b.match->pod);
+    PB_SET(record, confirmed, true);
+    for (size_t i = 0; i < record->n_resources; i++)
+        PB_CLEAR_STRS(record->resources[i], operation_ids);
+    b.in.record = record;
+    b.pod->resource_sets[0]->cpu_milli = 2000; /* grows, of the same role */
+    run(&b);
+    cr_assert(b.match, "%s", buf_text(&b.why));
+    cr_assert_eq(b.match->n_ops, 1);
+    cr_expect_eq(b.match->ops[0]->reserve->resources[0]->n_reservations, 2);
+    free_message(record);
+    teardown(&b);
+}
+
 Test(evaluate, fresh_makes_operations_and_record)
 {
     struct bench b;

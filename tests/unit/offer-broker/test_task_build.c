@@ -515,10 +515,6 @@ Test(task_build, config_templates)
     teardown(&b);
 }
 
-static void with_pre_reserved(struct bench *b)
-{
-    b->pod->pre_reserved_role = xstrdup("slave_public");
-}
 static void with_tls(struct bench *b)
 {
     Reeve__TransportEncryption *tls;
@@ -547,7 +543,6 @@ static const struct {
     void (*change)(struct bench *b);
     const char *why;
 } refused_cases[] = {
-    {"pre-reserved role", with_pre_reserved, "pre-reserved role"},
     {"tls", with_tls, "transport encryption"},
     {"shared set", with_shared_set, "share resource set"},
     {"rlimit", with_bad_rlimit, "RLIMIT_NONSENSE"},
