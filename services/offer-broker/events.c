@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/wire/pb.h"
+#include "services/offer-broker/fresh.h"
 #include "services/offer-broker/session.h"
 
 static void odd(struct session *s, const char *event, const char *why)
@@ -125,6 +126,11 @@ static void on_update(struct session *s, Mesos__V1__Scheduler__Event *event)
         return;
     }
     s->counts.updates++;
+    if (event->update->status && event->update->status->task_id &&
+        fresh_is_answer(s->fresh, event->update->status)) {
+        broker_wake(s->broker);
+        return;
+    }
     statuses_add_task(s->statuses, &event->update->status);
 }
 

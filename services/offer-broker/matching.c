@@ -11,6 +11,7 @@
 #include "lib/base/base.h"
 #include "lib/spec/placement.h"
 #include "lib/spec/spec.h"
+#include "services/offer-broker/fresh.h"
 #include "services/offer-broker/launch_internal.h"
 
 #define MAX_TASKS      500    /* in one transaction */
@@ -477,23 +478,27 @@ void matching_need(struct pass *p, const struct demand_view *view)
             need_pool(p, i);
 }
 
-/* New pods wait for an operator: what is there may be this service's own. */
+/* What is there may be this service's own: tasks that run, reservations. */
 static bool holds_back(struct pass *p, const struct demand_view *view)
 {
     struct session *s = p->session;
-    size_t strange = session_strange(s);
+    size_t strange = view->record ? 0 : session_strange(s);
+    AUTO_BUF struct buf why = {0};
     AUTO_FREE char *report = NULL;
-    char summary[400];
 
-    if (strange == 0 || view->record)
+    if (fresh_holds(s->fresh, view, &why)) {
+        outcomes_note(s->outcomes, view, buf_text(&why), "", p->n_pools);
+        return true;
+    }
+    if (strange == 0)
         return false;
-    snprintf(summary, sizeof(summary),
+    buf_addf(&why,
              "%zu reservation(s) carry labels of a service like this and no "
              "record names any: the store is empty or another's; nothing new "
              "is launched until `reeve state ignore-foreign`",
              strange);
     report = janitor_report(s->janitor, 10);
-    outcomes_note(s->outcomes, view, summary, report, p->n_pools);
+    outcomes_note(s->outcomes, view, buf_text(&why), report, p->n_pools);
     return true;
 }
 

@@ -22,6 +22,7 @@
 #include "lib/mesos/pb_mesos.h"
 #include "lib/spec/spec.h"
 #include "services/offer-broker/auth.h"
+#include "services/offer-broker/fresh.h"
 #include "services/offer-broker/survey.h"
 #include "services/offer-broker/zk_leader.h"
 
@@ -81,6 +82,7 @@ struct session *session_new(struct broker *broker, const char *key)
     s->outcomes = outcomes_new(s);
     s->survey = survey_new(s);
     s->notes = notes_new(s);
+    s->fresh = fresh_new(s);
     facts_watch_pods(s->facts, on_pod, s);
     facts_watch_releases(s->facts, on_release, s);
     return s;
@@ -119,6 +121,7 @@ void session_destroy(struct session **session)
     loop_timer_cancel(s->broker->loop, s->pass_id);
     if (s->stream)
         free_stream(MOVE(s->stream));
+    fresh_destroy(&s->fresh);
     launches_destroy(&s->launches);
     statuses_destroy(&s->statuses);
     outcomes_destroy(&s->outcomes);
@@ -492,6 +495,7 @@ static void store_identity(struct session *s)
         return;
     }
     record = framework_record(s);
+    s->is_newborn = !stored_id(s);
     put_framework(s, record);
 }
 
@@ -555,6 +559,7 @@ static void begin(struct session *s)
     flow_subscribed(&s->flow, now_ms);
     kill_book_clear(s->kills);
     orders_begin(s);
+    fresh_begin(s->fresh, s->is_newborn);
     broker_wake(s->broker);
 }
 
@@ -733,6 +738,7 @@ static void pass(struct session *s)
     bool has_work = false;
 
     orders_reconcile(s);
+    fresh_ask(s->fresh);
     orders_kill(s);
     views = demand_book_judge(s->facts, &s->broker->build, now_wall_ms, &count);
     launches_try(s->launches, views, count);

@@ -35,6 +35,7 @@ struct launches;
 struct outcomes;
 struct notes;
 struct survey;
+struct fresh;
 
 struct session_counts {
     uint64_t offers, accepts, declines, rescinds, launches, updates, acks,
@@ -81,6 +82,8 @@ struct session {
     struct outcomes *outcomes;
     struct survey *survey;
     struct notes *notes;
+    struct fresh *fresh;
+    bool is_newborn;        /* this subscription gave us our id */
     int64_t next_pass_ms;   /* passes must not eat the time */
     uint64_t pass_id;       /* timer of the next; 0: none */
     int64_t next_survey_ms; /* orders.c: look for silent launches */
