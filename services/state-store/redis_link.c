@@ -18,7 +18,6 @@
 
 enum {
     BACKOFF_FIRST_MS = 100,
-    BACKOFF_MAX_MS = 2000,
     WATCH_MS = 100,
     READ_BYTES = 64 << 10,
 };
@@ -39,7 +38,7 @@ struct redis_link {
     struct redis_stream *stream; /* NULL: not connected, a timer is running */
     redisReader *reader;         /* of the stream */
     bool is_connected, is_up;
-    int64_t backoff_ms;
+    int64_t backoff_ms, retry_max_ms;
     int64_t active_ms; /* when a byte last went either way */
     uint64_t retry_timer, watch_timer, down_timer;
     char why[200];
@@ -86,7 +85,7 @@ static void tell_down(void *self)
     struct redis_link *l = self;
     l->down_timer = 0;
     l->retry_timer = loop_timer(l->loop, l->backoff_ms, 0, connect_now, l);
-    l->backoff_ms = MIN(l->backoff_ms * 2, BACKOFF_MAX_MS);
+    l->backoff_ms = MIN(l->backoff_ms * 2, l->retry_max_ms);
     l->events->down(l->self, l->why);
 }
 
@@ -345,6 +344,7 @@ struct redis_link *redis_link_new(struct loop *loop,
     l->loop = loop;
     l->url = config->url;
     l->tls = config->tls;
+    l->retry_max_ms = MAX(config->retry_max_ms, BACKOFF_FIRST_MS);
     l->timeout_ms = config->timeout_ms;
     l->events = events;
     l->self = self;

@@ -4,7 +4,7 @@
  * One exchange at a time: any number of commands, and a callback when all their
  * replies are there.  A connection that fails, or that says nothing for the
  * timeout while an exchange is under way, is closed and made again (100 ms,
- * doubling to 2 s).  Host names are looked up without waiting.  When the URL
+ * doubling).  Host names are looked up without waiting.  When the URL
  * names sentinels, the master they name is connected to, and left for another
  * one as soon as they name that.  With redis_mirror.c and redis_sentinel.c the
  * only user of hiredis.
@@ -34,6 +34,7 @@ struct redis_link_config {
     const struct redis_url *url; /* borrowed for the link's life */
     const struct redis_tls *tls; /* for a URL that wants it; borrowed, too */
     int64_t timeout_ms;
+    int64_t retry_max_ms; /* between two tries to connect, at most */
 };
 /* Starts to connect. */
 struct redis_link *redis_link_new(struct loop *loop,

@@ -16,7 +16,8 @@
 enum {
     HEARTBEAT_MAX_MS = 1000,
     FILL_BACKLOG_FACTOR = 8, /* while filling the backlog may be longer */
-    REPLICA_WAIT_MS = 1000,  /* at most; and at most half the timeout */
+    RETRY_MAX_MS = 2000,
+    REPLICA_WAIT_MS = 1000, /* at most; and at most half the timeout */
 };
 
 static const char *const stage_names[] = {
@@ -41,7 +42,7 @@ void mirror_forget_wanted(struct redis_mirror *m)
 
 void mirror_forget_progress(struct redis_mirror *m)
 {
-    m->is_current = false;
+    m->is_current = m->is_catching_up = false;
     view_destroy(&m->view);
     table_destroy(&m->loading);
     mirror_forget_wanted(m);
@@ -99,8 +100,10 @@ struct redis_mirror *redis_mirror_new(struct loop *loop,
                                       void *self)
 {
     struct redis_mirror *m = xcalloc(1, sizeof *m);
-    struct redis_link_config link = {config->url, config->tls,
-                                     config->timeout_ms};
+    /* Who has the lease must be back before others find it vacant. */
+    struct redis_link_config link = {
+        config->url, config->tls, config->timeout_ms,
+        MIN(RETRY_MAX_MS, config->owner_ttl_ms / 4)};
     m->loop = loop;
     m->events = events;
     m->self = self;
@@ -181,6 +184,11 @@ void redis_mirror_push(struct redis_mirror *m, struct record *record)
         mirror_fill_end(m);
     else
         mirror_send_batch(m);
+}
+
+bool redis_mirror_is_near(const struct redis_mirror *m)
+{
+    return m->is_catching_up;
 }
 
 bool redis_mirror_is_current(const struct redis_mirror *m)

@@ -6,7 +6,8 @@
  *   rev        hash    key -> revision at which it was last changed
  *   meta       hash    format, lineage, revision, seq, complete (0 while it is
  *                      being filled); of the lease: owner_epoch, owner_holder
- *                      of the last claim, given_back (an epoch)
+ *                      and owner_run (run_id of Redis) of the last claim,
+ *                      given_back (an epoch)
  *   requests   list    "<revision> <request id>", oldest first, last 65,536
  *   leases     hash    name -> "<epoch> <ttl ms> <request id or -> <holder>"
  *   runs       list    "<run id, hex> <seq of its first record>"
@@ -96,7 +97,11 @@ void redis_mirror_refuse(struct redis_mirror *mirror);
 
 /* The last claim that Redis knows of was ours. */
 bool redis_mirror_was_ours(const struct redis_mirror *mirror);
-/* Connected, and everything pushed was applied at one moment since. */
+/* Connected, and acknowledgements can wait for it: what it lacks is under way
+ * from the backlog.  Were only that waited for which is pushed while it has
+ * all, it would never have all as long as others go on writing. */
+bool redis_mirror_is_near(const struct redis_mirror *mirror);
+/* Near, and all that was pushed before it was near is applied. */
 bool redis_mirror_is_current(const struct redis_mirror *mirror);
 /* Somebody else may have become the owner: nothing may be acknowledged until it
  * was looked at. */

@@ -46,7 +46,8 @@ static void claim(struct redis_mirror *m, enum stage intent)
     redis_batch_command(&m->batch, "SET", m->keys.owner, m->owner_value, "PX",
                         ttl, NULL);
     redis_batch_command(&m->batch, "HSET", m->keys.meta, "owner_epoch", epoch,
-                        "owner_holder", m->holder, NULL);
+                        "owner_holder", m->holder, "owner_run", m->run_id,
+                        NULL);
     m->expected_seq = m->found.seq;
     mirror_send(m, on_claimed);
 }
@@ -57,7 +58,7 @@ static bool is_free(struct redis_mirror *m, redisReply **replies, char *why,
 {
     redisReply **meta = replies[3]->element;
     const redisReply *owner = replies[1];
-    const struct succession_ask ask = {
+    struct succession_ask ask = {
         .holder = m->holder,
         .has_partner = m->has_partner,
         .needs_grant = m->needs_grant,
@@ -68,14 +69,18 @@ static bool is_free(struct redis_mirror *m, redisReply **replies, char *why,
         .last = meta[5]->type == REDIS_REPLY_STRING ? meta[5]->str : NULL,
         .last_epoch = m->found_epoch,
         .given_back = reply_number(meta[6]),
+        .is_same_run =
+            m->run_id[0] && strcmp(reply_text(meta[7]), m->run_id) == 0,
         .seq = m->found.seq,
         .ttl_ms = m->owner_ttl_ms,
         .now_ms = loop_now_ms(m->loop),
     };
+    memcpy(ask.lineage, m->found.lineage, sizeof ask.lineage);
     return succession_is_ours(&m->succession, &ask, why, size);
 }
 
-/* lineage revision seq complete owner_epoch owner_holder given_back */
+/* lineage revision seq complete owner_epoch owner_holder given_back owner_run
+ */
 static const char *read_meta(struct redis_mirror *m, redisReply *const *meta)
 {
     struct copy *copy = &m->found;
@@ -103,14 +108,30 @@ static const char *read_runs(struct redis_mirror *m, const redisReply *runs)
     return NULL;
 }
 
-/* Replies: WATCH, owner, its ttl, meta, runs. */
+/* Whom we talk to; an account may be forbidden to ask. */
+static void read_run_id(struct redis_mirror *m, const redisReply *info)
+{
+    static const char label[] = "run_id:";
+    const char *at = strstr(reply_text(info), label);
+    size_t len = at ? strcspn(at + strlen(label), "\r\n") : 0;
+    m->run_id[0] = '\0';
+    if (len && len < sizeof m->run_id)
+        snprintf(m->run_id, sizeof m->run_id, "%.*s", (int)len,
+                 at + strlen(label));
+}
+
+/* Replies: WATCH, owner, its ttl, meta, runs, INFO. */
 static void on_look(void *self, redisReply **replies)
 {
     struct redis_mirror *m = self;
     const redisReply *error = reply_error(replies, 5);
     char why[256];
     mirror_forget_found(m);
+    read_run_id(m, replies[5]);
     const char *wrong = error ? error->str : NULL;
+    if (!wrong &&
+        (!reply_is_list(replies[3], 8) || !reply_is_list(replies[4], 0)))
+        wrong = "Redis answered nonsense when it was looked at";
     if (!wrong)
         wrong = read_meta(m, replies[3]->element);
     if (!wrong)
@@ -136,8 +157,9 @@ void mirror_look(struct redis_mirror *m)
     redis_batch_command(&m->batch, "PTTL", m->keys.owner, NULL);
     redis_batch_command(&m->batch, "HMGET", m->keys.meta, "lineage", "revision",
                         "seq", "complete", "owner_epoch", "owner_holder",
-                        "given_back", NULL);
+                        "given_back", "owner_run", NULL);
     redis_batch_command(&m->batch, "LRANGE", m->keys.runs, "0", "-1", NULL);
+    redis_batch_command(&m->batch, "INFO", "server", NULL);
     redis_link_ask(m->link, &m->batch.out, m->batch.n, on_look);
 }
 

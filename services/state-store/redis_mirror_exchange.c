@@ -67,9 +67,12 @@ static const char *refusal(struct redis_mirror *m, redisReply **replies,
     const redisReply *exec = replies[n - 4];
     if (error)
         return error->str;
-    error = exec->type == REDIS_REPLY_ARRAY
-                ? reply_error(exec->element, exec->elements)
-                : NULL;
+    if (exec->type != REDIS_REPLY_ARRAY)
+        return NULL;
+    /* Not in it: MULTI, EXEC and what follows it. */
+    if (exec->elements != n - 5)
+        return "EXEC answered nonsense";
+    error = reply_error(exec->element, exec->elements);
     if (!error)
         return NULL;
     m->must_fill = true;
@@ -165,7 +168,13 @@ static void ask_replica(struct redis_mirror *m)
 
 static void note_applied(struct redis_mirror *m)
 {
-    if (m->seq >= m->pushed_seq)
+    bool is_near = m->seq >= m->pushed_seq ||
+                   record_queue_at(&m->backlog, m->seq + 1) != NULL;
+    if (is_near && !m->is_catching_up) {
+        m->is_catching_up = true;
+        m->current_at = m->pushed_seq;
+    }
+    if (m->is_catching_up && m->seq >= m->current_at)
         m->is_current = true;
     if (m->has_replica)
         m->replica_seq = m->seq;

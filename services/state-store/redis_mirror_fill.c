@@ -22,7 +22,7 @@ enum {
 void mirror_start_fill(struct redis_mirror *m)
 {
     m->stage = FILLING;
-    m->is_current = false;
+    m->is_current = m->is_catching_up = false;
     view_destroy(&m->view);
     m->view = m->events->view(m->self);
     uuid_format(m->view->lineage, m->lineage);
@@ -113,7 +113,8 @@ static void fill_clear(struct redis_mirror *m, const redisReply *found);
 static void on_scan(struct redis_mirror *m, const redisReply *exec)
 {
     const redisReply *scan = exec->element[exec->elements - 2]; /* PEXPIRE */
-    if (scan->type != REDIS_REPLY_ARRAY || scan->elements != 2) {
+    if (!reply_is_list(scan, 2) || !reply_is_list(scan->element[1], 0) ||
+        !*reply_text(scan->element[0])) {
         mirror_give_up(m, "SCAN answered nonsense");
         return;
     }
@@ -135,7 +136,7 @@ static void fill_clear(struct redis_mirror *m, const redisReply *found)
     mirror_begin(m);
     for (size_t i = 0; found && i < found->elements; i++) {
         const redisReply *key = found->element[i];
-        if (key->len >= head &&
+        if (key->type == REDIS_REPLY_STRING && key->len >= head &&
             !is_in_view(m->view, key->str + head, key->len - head))
             redis_batch_command(&m->batch, "UNLINK", key->str, NULL);
     }

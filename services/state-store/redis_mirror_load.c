@@ -18,8 +18,12 @@
 
 static void load_next(struct redis_mirror *m);
 
+static const char nonsense[] = "Redis answered nonsense while it was read";
+
 static const char *load_requests(struct redis_mirror *m, const redisReply *list)
 {
+    if (!reply_is_list(list, 0))
+        return nonsense;
     for (size_t i = 0; i < list->elements; i++) {
         uint64_t revision;
         const char *id;
@@ -32,6 +36,8 @@ static const char *load_requests(struct redis_mirror *m, const redisReply *list)
 
 static const char *load_leases(struct redis_mirror *m, const redisReply *hash)
 {
+    if (!reply_is_list(hash, 0))
+        return nonsense;
     for (size_t i = 0; i + 1 < hash->elements; i += 2) {
         struct lease lease;
         if (i / 2 >= LEASES_MAX ||
@@ -75,6 +81,10 @@ static void load_rest(struct redis_mirror *m)
 static void on_values(struct redis_mirror *m, const redisReply *exec)
 {
     const redisReply *values = exec->element[0];
+    if (!reply_is_list(values, m->n_wanted)) {
+        mirror_give_up(m, nonsense);
+        return;
+    }
     for (size_t i = 0; i < m->n_wanted; i++) {
         const redisReply *value = values->element[i];
         const struct item *key = m->wanted[i];
@@ -100,8 +110,8 @@ static bool want(struct redis_mirror *m, const redisReply *key,
                  const redisReply *revision)
 {
     uint64_t at = reply_number(revision);
-    if (key->len < 1 || key->len > KEY_MAX_BYTES || at < 1 ||
-        at > m->found.revision)
+    if (key->type != REDIS_REPLY_STRING || key->len < 1 ||
+        key->len > KEY_MAX_BYTES || at < 1 || at > m->found.revision)
         return false;
     struct key name = {key->str, key->len};
     m->wanted[m->n_wanted++] = item_new(name, "", 0, at);
@@ -111,6 +121,11 @@ static bool want(struct redis_mirror *m, const redisReply *key,
 static void on_keys(struct redis_mirror *m, const redisReply *exec)
 {
     const redisReply *scan = exec->element[0];
+    if (!reply_is_list(scan, 2) || !reply_is_list(scan->element[1], 0) ||
+        !*reply_text(scan->element[0])) {
+        mirror_give_up(m, nonsense);
+        return;
+    }
     const redisReply *pairs = scan->element[1];
     snprintf(m->cursor, sizeof m->cursor, "%s", reply_text(scan->element[0]));
     mirror_forget_wanted(m);

@@ -52,6 +52,7 @@ struct redis_mirror {
     struct copy found;
     uint64_t found_epoch; /* owner_epoch in meta */
     bool was_ours;        /* owner_holder in meta is us */
+    char run_id[48];      /* of the Redis process; "": it does not say */
     uint64_t owner_epoch; /* ours; 0: never claimed */
     bool has_partner, needs_grant;
     uint64_t granted; /* epoch by an election outside; 0: none */
@@ -70,7 +71,9 @@ struct redis_mirror {
     uint64_t replica_seq;             /* applied by a replica, too */
     bool has_replica;
     uint64_t pushed_seq;
-    bool is_current;
+    bool is_catching_up;  /* live; acknowledgements wait for it already */
+    bool is_current;      /* it has had all that was pushed by then */
+    uint64_t current_at;  /* seq; see note_applied() */
     bool is_in_doubt;     /* see redis_mirror_is_in_doubt() */
     int64_t confirmed_ms; /* when the owner key was last seen to be ours */
     struct record_queue backlog;

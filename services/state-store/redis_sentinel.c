@@ -13,7 +13,7 @@
 #include "services/state-store/redis_url.h"
 #include "services/state-store/resp.h"
 
-enum { ASK_MS = 500 };
+enum { ASK_MS = 500, RETRY_MAX_MS = 2000 };
 
 struct redis_sentinel {
     struct loop *loop;
@@ -96,7 +96,8 @@ redis_sentinel_new(struct loop *loop,
     s->at.password = config->url->sentinel_password;
     point_at(s);
     snprintf(s->why, sizeof s->why, "no sentinel has answered yet");
-    struct redis_link_config link = {&s->at, config->tls, config->timeout_ms};
+    struct redis_link_config link = {&s->at, config->tls, config->timeout_ms,
+                                     RETRY_MAX_MS};
     s->link = redis_link_new(loop, &link, &link_events, s);
     s->timer = loop_timer(loop, ASK_MS, ASK_MS, ask, s);
     return s;

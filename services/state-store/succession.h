@@ -6,7 +6,10 @@
  * there may have ended, or may have vanished with a Redis that was emptied or
  * rolled back, while its holder lives: so a store that has a partner takes a
  * vacant lease only after it saw it vacant for a whole time-to-live, unless
- * it was given back or was its own.  Whom an election outside Redis chose takes
+ * it was given back or was its own.  Even these are believed only while the
+ * Redis process is the one that the last claim was made to: after a restart it
+ * may hold what was true earlier.  A Redis that was seen to hold more is not
+ * gone on from at all.  Whom an election outside Redis chose takes
  * it from everybody with an older epoch.
  */
 #ifndef REEVE_STATE_STORE_SUCCESSION_H
@@ -21,6 +24,8 @@ struct succession {
     bool is_vacant;
     uint64_t epoch, seq;
     int64_t since_ms;
+    uint64_t top_seq; /* of this lineage */
+    uint8_t lineage[16];
 };
 
 struct succession_ask {
@@ -34,7 +39,9 @@ struct succession_ask {
     const char *last;    /* the holder of the last claim; NULL: not known */
     uint64_t last_epoch; /* of that claim, 0: not known */
     uint64_t given_back; /* epoch that was given back last */
+    bool is_same_run;    /* Redis has run since that claim */
     uint64_t seq;        /* position of Redis */
+    uint8_t lineage[16]; /* that it holds; 0: none */
     int64_t ttl_ms, now_ms;
 };
 

@@ -37,7 +37,7 @@ static uint64_t acknowledged_seq(const struct store *s)
     if (s->is_paired)
         return MIN(durable, redis_mirror_seq(s->mirror));
     if (!s->acks_with_redis || !s->mirror ||
-        !redis_mirror_is_current(s->mirror))
+        !redis_mirror_is_near(s->mirror))
         return durable;
     return MIN(durable, redis_mirror_seq(s->mirror));
 }

@@ -3,6 +3,7 @@
 """Two stores of one suite and a Redis in trouble: nothing is told that a partner
 could not know, and nobody begins anew."""
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
@@ -44,6 +45,51 @@ def redis_emptied():
         check("exactly", not p.a.mirror_differs())
 
 
+def rolled_back_to_old_times():
+    """To when the one that waits now was the last to write."""
+    with Pair(ttl_ms=2000) as p:
+        p.a.ask("put", "a", "1")
+        p.a.redis.ask("SAVE")
+        p.a.kill()
+        p.wait_active(p.b)
+        w = p.b.writer("one")
+        p.wait_acks([w])
+        p.start_standby(p.a)
+        # It has a start: the other one is held up when Redis is back.
+        p.b.process.send_signal(signal.SIGSTOP)
+        p.a.redis.kill()
+        p.a.redis.start()
+        pause(1)
+        p.b.process.send_signal(signal.SIGCONT)
+        p.wait_acks([w])
+        check("who wrote last goes on", "store_active" not in
+              p.a.log().split("event=standby")[-1] and
+              p.b.process.poll() is None, p.a.log()[-1500:])
+        check("every write was acknowledged", w.finish(), w.failure)
+        wrong = p.b.lost([w])
+        check("what was acknowledged since is not lost", not wrong, wrong)
+
+
+def went_back():
+    """Rolled back while nobody writes: the one that waits has seen more."""
+    with Pair() as p:
+        p.a.ask("put", "a", "1")
+        p.a.redis.ask("SAVE")
+        w = p.a.writer("one", window=1)
+        p.wait_acks([w])
+        pause(1.5)  # the other one looks every second
+        p.a.kill()
+        p.a.redis.kill()
+        p.a.redis.start()
+        p.wait_says(p.b, "went back")
+        check("a Redis that went back is nothing to go on from",
+              "store_active" not in p.b.log())
+        p.a.start()
+        check("its writer mends it", w.finish(), w.failure)
+        wrong = p.a.lost([w]) or p.a.mirror_differs()
+        check("and nothing is lost", not wrong, wrong)
+
+
 def both_gone():
     with Pair() as p:
         p.a.ask("put", "a", "1")
@@ -53,6 +99,7 @@ def both_gone():
         check("an emptied Redis makes nobody begin anew",
               "store_active" not in p.b.log())
         p.a.start(prefer="log")
+        wait_for("an answer", lambda: p.a.ask("dump").returncode == 0)
         check("--prefer log says whose log it is",
               p.a.dump()["items"]["a"][2] == "1")
 
@@ -69,5 +116,6 @@ def options():
               "store_active" not in p.a.log())
 
 
-together(redis_away, redis_emptied, both_gone, options)
+together(redis_away, redis_emptied, rolled_back_to_old_times, went_back,
+         both_gone, options)
 done()
