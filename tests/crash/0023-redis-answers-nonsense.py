@@ -96,7 +96,7 @@ def lied_to():
         if b.process.poll() is not None:
             start(b)
         check(f"{liar.lies} lies: it only left as it should",
-              set(codes) <= set(EXITS) and liar.lies > 50, codes)
+              set(codes) <= set(EXITS) and liar.lies > 20, codes)
         check("every write was acknowledged",
               all([w.finish() for w in writers]), [w.failure for w in writers])
         wrong = b.lost(writers) or b.once(writers)
