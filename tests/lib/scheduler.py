@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 
@@ -61,10 +62,17 @@ class Cluster:
                     found.append(pid)
         return found
 
-    def ask(self, path, method="GET", body=None, kind="application/json",
-            master=0):
-        """(status, text)"""
-        c = http.client.HTTPConnection(self.masters[master], timeout=15)
+    def ask(self, path, method="GET", body=None, kind="application/json"):
+        """(status, text) of the master that leads."""
+        for master in self.masters:
+            status, text = self._ask(master, path, method, body, kind)
+            if status != 307:
+                break
+        return status, text
+
+    @staticmethod
+    def _ask(master, path, method, body, kind):
+        c = http.client.HTTPConnection(master, timeout=15)
         if isinstance(body, (dict, list)):
             body = json.dumps(body)
         c.request(method, path, body, {"Content-Type": kind} if body is not None
@@ -147,6 +155,9 @@ class Records:
         return fn(self)
 
     def close(self):
+        """The reader holds the file: its socket must end first."""
+        with contextlib.suppress(OSError, AttributeError):
+            self.connection.sock.shutdown(socket.SHUT_RDWR)
         self.connection.close()
 
 
