@@ -456,6 +456,7 @@ static int wait_until_complete(struct up *up, int64_t timeout_ms)
         int code = watch_plan(&(struct watch){.cli = up->cli,
                                               .plan = "deploy",
                                               .until_complete = true,
+                                              .is_coming = true,
                                               .is_quiet = !is_first,
                                               .timeout_ms = left,
                                               .is_over = is_interrupted});

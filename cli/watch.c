@@ -164,7 +164,7 @@ static int look(const struct watch *w, struct screen *screen)
             code = cli_fail(EXIT_FAILED, "plan %s has errors: %s", w->plan,
                             str_or_empty(json_string_value(json_array_get(
                                 json_object_get(plan, "errors"), 0))));
-    } else if (reply.status == 404) {
+    } else if (reply.status == 404 && !w->is_coming) {
         code = gateway_check(w->cli, "GET", &reply);
     }
     json_decref(plan);

@@ -17,6 +17,8 @@ struct watch {
     const char *plan;
     bool until_complete; /* else until the plan is gone, or for ever */
     bool is_quiet;       /* show nothing */
+    bool is_coming;      /* 404 is "not yet": the store has it, the gateway's
+                            copy may be a moment behind */
     int64_t timeout_ms;  /* 0: none */
     /* Asked often; true ends it with EXIT_OK. May be NULL. */
     bool (*is_over)(void *self);

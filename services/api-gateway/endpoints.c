@@ -374,6 +374,22 @@ static const struct endpoint_route *find_route(const char *method,
     return NULL;
 }
 
+/* Those whose answers rest on the path and the state alone (no parameters, no
+ * clock, no other process) and cost something to make. */
+static bool may_be_kept(const struct endpoint_route *route)
+{
+    static void (*const handlers[])(struct exchange *) = {
+        get_plans,         get_plan,     get_deploy,    get_deploy_status,
+        get_pods,          get_tasks,    get_recovery,  get_pods_status,
+        get_pod_status,    get_pod_info, get_endpoints, get_endpoint,
+        get_configuration, get_target,
+    };
+    for (size_t i = 0; i < ARRAY_LEN(handlers); i++)
+        if (route->get == handlers[i])
+            return true;
+    return false;
+}
+
 static void serve(struct exchange *x, const struct endpoint_route *route)
 {
     if (route->get)
@@ -405,6 +421,11 @@ void endpoints_handle(void *self, struct httpd_request *request)
     if (!g->was_alive) {
         reply_text(&x, 503, "Not ready: no snapshot of the state yet");
         return;
+    }
+    if (may_be_kept(route)) {
+        x.kept_as = httpd_path(request);
+        if (reply_kept(&x))
+            return;
     }
     struct err err = {0};
     AUTO_FREE char *service =

@@ -9,6 +9,7 @@
 #include "lib/base/log.h"
 #include "lib/bus/bus.h"
 #include "lib/httpd/httpd.h"
+#include "services/api-gateway/kept.h"
 
 static bool source_get(void *self, const char *key, struct replica_item *out)
 {
@@ -70,6 +71,7 @@ int gateway_start(struct service *service, void **self, struct err *err)
     struct gateway *g = xcalloc(1, sizeof *g);
     *self = g;
     g->service = service;
+    g->kept = kept_new();
     service_health(service, "store", false, "no snapshot of the store yet");
     if (connect_bus(g, err) < 0)
         return EXIT_USAGE;
@@ -113,5 +115,6 @@ void gateway_stop(void *self)
     bus_client_destroy(&g->store);
     bus_client_destroy(&g->own);
     replica_destroy(&g->replica);
+    kept_destroy(&g->kept);
     free(g);
 }

@@ -10,6 +10,7 @@
 #include "services/api-gateway/view.h"
 
 struct bus_client;
+struct kept;
 struct httpd;
 struct httpd_request;
 
@@ -22,6 +23,7 @@ struct gateway {
     struct bus_client *store, *own; /* asked for their health */
     struct view_source source;      /* over replica */
     bool was_alive;                 /* a first snapshot was taken */
+    struct kept *kept;              /* answers made from the state of now */
     uint64_t requests, errors;      /* answered; of these 5xx */
 };
 
@@ -37,6 +39,7 @@ struct exchange {
     struct httpd_request *request;
     struct view view; /* of the service meant */
     struct router_params params;
+    const char *kept_as; /* its answer may be kept, under this; or NULL */
 };
 
 /* Finds the handler and calls it; answers every error itself. */

@@ -8,6 +8,7 @@
 
 #include "lib/base/base.h"
 #include "lib/httpd/httpd.h"
+#include "services/api-gateway/kept.h"
 
 static void send(struct exchange *x, int status, const char *type,
                  const void *body, size_t len)
@@ -25,10 +26,33 @@ static void send(struct exchange *x, int status, const char *type,
     x->request = NULL;
 }
 
+bool reply_kept(struct exchange *x)
+{
+    struct gateway *g = x->gateway;
+    struct replica_stats stats;
+    replica_stats(g->replica, &stats);
+    struct kept_state now = {replica_revision(g->replica), stats.events,
+                             stats.snapshots};
+    const struct kept_answer *answer = kept_find(g->kept, &now, x->kept_as);
+    if (answer)
+        send(x, answer->status, answer->type, answer->body, answer->len);
+    return answer;
+}
+
+/* Errors are not: anybody can ask for any number of things that are not there.
+ */
+static bool is_worth_keeping(int status)
+{
+    return status == 200 || status == 202 || status == 417;
+}
+
 static void reply_bytes(struct exchange *x, int status, const char *type,
                         const char *body)
 {
-    send(x, status, type, body, strlen(body));
+    struct kept_answer answer = {status, type, body, strlen(body)};
+    if (x->kept_as && is_worth_keeping(status))
+        kept_add(x->gateway->kept, x->kept_as, &answer);
+    send(x, status, type, body, answer.len);
 }
 
 void reply_raw(struct exchange *x, const char *type, const void *data,

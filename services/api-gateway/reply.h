@@ -7,6 +7,8 @@
 
 #include "services/api-gateway/gateway.h"
 
+/* Answers with what was kept of this state under x->kept_as; false: nothing. */
+bool reply_kept(struct exchange *x);
 /* Takes the reference.  NULL: 404 with "<kind> <name> not found". */
 void reply_json(struct exchange *x, int status, json_t *body);
 void reply_json_or_404(struct exchange *x, json_t *body, const char *kind,

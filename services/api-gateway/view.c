@@ -193,7 +193,9 @@ static void add_task(void *arg, const struct replica_item *item)
 struct view_tasks view_tasks(const struct view *view, const char *pod_instance)
 {
     struct collecting c = {.view = view, .pod_instance = pod_instance};
-    AUTO_FREE char *prefix = xasprintf("service/%s/task/", view->service);
+    /* A task's name begins with that of its pod instance. */
+    AUTO_FREE char *prefix = xasprintf("service/%s/task/%s", view->service,
+                                       str_or_empty(pod_instance));
     view->source.each(view->source.self, prefix, add_task, &c);
     return c.tasks;
 }
