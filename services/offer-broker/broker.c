@@ -10,9 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/base.h"
 #include "lib/base/log.h"
+#include "lib/mesos/labels.h"
+#include "lib/wire/pb.h"
 #include "services/offer-broker/auth.h"
 #include "services/offer-broker/master_list.h"
 #include "services/offer-broker/session.h"
@@ -309,6 +312,35 @@ static int read_masters(struct broker *b, struct err *err)
 }
 
 /* ---- start and stop ----------------------------------------------- */
+static int read_labels(struct broker *b, struct err *err)
+{
+    const char *const *list;
+    size_t n = service_list(b->service, "framework-label", &list);
+
+    for (size_t i = 0; i < n; i++) {
+        const char *equals = strchr(list[i], '=');
+        AUTO_FREE char *name =
+            equals ? xstrndup(list[i], (size_t)(equals - list[i])) : NULL;
+
+        if (!name || !*name)
+            return err_set(err, ERR_INVALID,
+                           "--framework-label: '%s' is not NAME=VALUE",
+                           list[i]);
+        labels_add(&b->labels, name, equals + 1);
+    }
+    return 0;
+}
+
+static void read_hostname(struct broker *b)
+{
+    const char *given = service_str(b->service, "framework-hostname");
+
+    if (*given)
+        snprintf(b->hostname, sizeof(b->hostname), "%s", given);
+    else if (gethostname(b->hostname, sizeof(b->hostname) - 1) < 0)
+        b->hostname[0] = '\0';
+}
+
 static int read_options(struct broker *b, struct service *service,
                         struct err *err)
 {
@@ -316,6 +348,10 @@ static int read_options(struct broker *b, struct service *service,
     if (read_masters(b, err) < 0)
         return -1;
     b->failover_timeout_s = (double)service_int(service, "failover-timeout-s");
+    b->webui_url = service_str(service, "webui-url");
+    read_hostname(b);
+    if (read_labels(b, err) < 0)
+        return -1;
     b->refuse_s = service_double(service, "refuse-seconds");
     if (b->refuse_s < 0 || b->refuse_s > 31536000)
         return err_set(err, ERR_INVALID, "%s: must be within 0 and 31536000",
@@ -395,6 +431,7 @@ void broker_stop(void *self)
     replica_destroy(&b->replica);
     store_client_destroy(&b->store);
     zk_leader_destroy(&b->zk);
+    PB_FREE(b->labels);
     auth_destroy(&b->auth);
     http_client_destroy(&b->http);
     free(b->leader);

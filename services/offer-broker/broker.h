@@ -16,6 +16,7 @@
 #include "lib/http/http_client.h"
 #include "lib/loop/loop.h"
 #include "lib/service/service.h"
+#include "proto/mesos/v1/mesos.pb-c.h"
 #include "services/offer-broker/ids.h"
 #include "services/offer-broker/task_build.h"
 #include "services/offer-broker/wants.h"
@@ -45,6 +46,9 @@ struct broker {
     struct build_config build;
     struct overhead overhead;
     double failover_timeout_s;
+    const char *webui_url;
+    char hostname[256];
+    Mesos__V1__Labels *labels; /* of our frameworks; NULL: none */
     double refuse_s;
 };
 

@@ -29,6 +29,7 @@
 #define MAX_OFFERS       100000
 #define MAX_RECORD_BYTES (64u << 20)
 #define MAX_REDIRECTS    5
+#define ERROR_AGAIN_MS   60000
 #define PASS_REST_FACTOR 2 /* passes take a third of the time at most */
 
 /* One open SUBSCRIBE.  Ended streams are freed at the next turn of the loop:
@@ -249,8 +250,14 @@ static Mesos__V1__FrameworkInfo *framework_info(const struct session *s)
     collect_roles(s, &info->roles, &info->n_roles);
     if (*str_or_empty(spec->principal))
         info->principal = xstrdup(spec->principal);
-    if (*str_or_empty(spec->web_url))
+    if (*s->broker->webui_url)
+        info->webui_url = xstrdup(s->broker->webui_url);
+    else if (*str_or_empty(spec->web_url))
         info->webui_url = xstrdup(spec->web_url);
+    if (*s->broker->hostname)
+        info->hostname = xstrdup(s->broker->hostname);
+    if (s->broker->labels)
+        info->labels = PB_DUP(s->broker->labels);
     for (size_t i = 0; i < ARRAY_LEN(capabilities); i++)
         add_capability(info, capabilities[i]);
     if (wants_gpus(spec))
@@ -634,6 +641,42 @@ void session_follow(struct session *s, const char *url)
 }
 
 /* ---- deciding ----------------------------------------------------- */
+/* Refused for its principal, and that is the former one again: no word of an
+ * operator is needed beyond this. */
+static void forget_error(struct session *s, const Reeve__Framework *framework)
+{
+    AUTO_MESSAGE Reeve__Framework *record = NULL;
+
+    if (clock_mono_ms() < s->error_again_ms)
+        return;
+    s->error_again_ms = clock_mono_ms() + ERROR_AGAIN_MS;
+    log_info("trying_again", "service=%s after=%s", s->key,
+             log_q(framework->error));
+    record = WIRE_DUP(reeve__framework, framework);
+    PB_STR(record, error, NULL);
+    put_framework(s, record);
+}
+
+static void explain_error(struct session *s, const Reeve__Framework *framework)
+{
+    const char *was = str_or_empty(framework->principal);
+    const char *is = str_or_empty(session_spec(s)->principal);
+
+    if (session_error_is_removal(framework->error)) {
+        snprintf(s->problem, sizeof(s->problem),
+                 "%s; its tasks are ended: `reeve state new-framework %s`",
+                 framework->error, framework->framework_id);
+    } else if (str_eq(was, is)) {
+        snprintf(s->problem, sizeof(s->problem), "%s", framework->error);
+        forget_error(s, framework);
+    } else {
+        snprintf(s->problem, sizeof(s->problem),
+                 "%s; it was registered with principal '%s', the service now "
+                 "says '%s': set it back, then it goes on by itself",
+                 framework->error, was, is);
+    }
+}
+
 static bool may_run(struct session *s)
 {
     const Reeve__Framework *framework = facts_framework(s->facts, NULL);
@@ -642,7 +685,7 @@ static bool may_run(struct session *s)
     if (!s->broker->has_lease || !s->broker->was_alive || !session_spec(s))
         return false;
     if (framework && *str_or_empty(framework->error)) {
-        snprintf(s->problem, sizeof(s->problem), "%s", framework->error);
+        explain_error(s, framework);
         return false;
     }
     if (!auth_is_ready(s->broker->auth, &why)) {

@@ -67,7 +67,8 @@ struct session {
     int64_t last_event_ms;
     int64_t up_since_wall_ms;
     double heartbeat_s;
-    char problem[400]; /* why it is not up; for health */
+    char problem[700];      /* why it is not up; for health */
+    int64_t error_again_ms; /* when to try again after a refused identity */
 
     /* What Mesos told and what we owe it. */
     struct offer_book *offers;
