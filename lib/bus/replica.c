@@ -47,6 +47,7 @@ struct item {
     size_t len;
     uint64_t revision;
     uint64_t seen_in; /* number of the snapshot that had it last */
+    uint64_t print;   /* of the value, once it is forgotten */
 };
 
 /* What is to be told of one key. */
@@ -85,6 +86,7 @@ struct replica {
     struct events queue; /* while not synced */
     struct pages pages;  /* of the snapshot that is being read */
     bool is_synced, is_asking, is_alive, is_unsettled;
+    bool forgets;    /* values, once they were told */
     bool can_resume; /* `position` is known; nothing said that it is too old */
     int64_t heard_ms, asked_ms;
     uint64_t ask_timer, watch_timer;
@@ -152,6 +154,32 @@ static int left(struct replica *r)
     return r->is_dead ? -1 : 0;
 }
 
+/* Tells values apart, not adversaries. */
+static uint64_t fingerprint(const uint8_t *data, size_t len)
+{
+    uint64_t print = len, word;
+    for (size_t at = 0; at < len; at += sizeof word) {
+        word = 0;
+        memcpy(&word, data + at, MIN(sizeof word, len - at));
+        print = (print ^ word) * 0x9e3779b97f4a7c15u;
+        print ^= print >> 32;
+    }
+    return print;
+}
+
+/* When all was told: a key may be in there twice. */
+static void forget_values(struct replica *r, const struct changes *changes)
+{
+    for (size_t i = 0; i < changes->count && r->forgets; i++) {
+        struct item *item = omap_get(r->items, changes->list[i].key);
+        if (!item || !item->value)
+            continue;
+        item->print = fingerprint(item->value, item->len);
+        free(item->value);
+        item->value = NULL;
+    }
+}
+
 static int tell_changes(struct replica *r, const struct changes *changes)
 {
     for (size_t i = 0; i < changes->count && r->tell.changed; i++) {
@@ -163,6 +191,7 @@ static int tell_changes(struct replica *r, const struct changes *changes)
         if (left(r) < 0)
             return -1;
     }
+    forget_values(r, changes);
     return 0;
 }
 
@@ -333,15 +362,22 @@ static void on_readable(void *self, void *socket UNUSED)
 
 /* ---- snapshots --------------------------------------------------------- */
 
+static bool is_same_value(const struct item *old, const Reeve__Item *in)
+{
+    if (old->revision != in->revision || old->len != in->value.len)
+        return false;
+    if (!old->value) /* forgotten */
+        return old->print == fingerprint(in->value.data, in->value.len);
+    return old->len == 0 || memcmp(old->value, in->value.data, old->len) == 0;
+}
+
 static void take_item(struct replica *r, const Reeve__Item *in,
                       struct changes *changes)
 {
     if (!in->key || !in->key[0] || !str_starts(in->key, r->prefix))
         return;
     struct item *old = omap_get(r->items, in->key);
-    bool is_same =
-        old && old->revision == in->revision && old->len == in->value.len &&
-        (old->len == 0 || memcmp(old->value, in->value.data, old->len) == 0);
+    bool is_same = old && is_same_value(old, in);
     if (!is_same) {
         struct item *item = item_new(&in->value, in->revision);
         item->seen_in = r->snapshot_number;
@@ -722,6 +758,12 @@ struct replica *replica_new(struct loop *loop, const char *from,
     r->watch_timer = loop_timer(loop, WATCH_MS, WATCH_MS, on_watch, r);
     subscribe(r);
     return r;
+}
+
+void replica_forget_values(struct replica *replica)
+{
+    ASSERT(omap_count(replica->items) == 0);
+    replica->forgets = true;
 }
 
 void replica_destroy(struct replica **replica)

@@ -41,6 +41,10 @@ struct replica *replica_new(struct loop *loop, const char *from,
                             const char *prefix,
                             const struct replica_events *events, void *self);
 void replica_destroy(struct replica **replica);
+/* Right after replica_new: values are handed to `changed` and not kept; no
+ * old_value is told, and replica_get and replica_each show none.  For those who
+ * keep what they understood of them. */
+void replica_forget_values(struct replica *replica);
 
 bool replica_is_alive(const struct replica *replica);
 uint64_t replica_revision(const struct replica *replica);

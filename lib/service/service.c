@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,6 +26,9 @@
 #include "lib/service/options.h"
 #include "lib/service/vitals.h"
 #include "proto/bus.pb-c.h"
+
+#define GIVE_BACK_MS  3000
+#define MIN_GIVE_BACK (2u << 20)
 
 struct service {
     const struct service_spec *spec;
@@ -407,6 +411,16 @@ static void tick(void *self)
     s->spec->tick(s->self);
 }
 
+/* Bursts leave much free memory behind, which others could use. */
+static void give_back_memory(void *self UNUSED)
+{
+    struct mallinfo2 memory = mallinfo2();
+
+    if (memory.fordblks > MIN_GIVE_BACK &&
+        memory.fordblks > memory.uordblks / 4)
+        malloc_trim(0);
+}
+
 static int start(struct service *s, struct err *err)
 {
     int code = open_run_dir(s, err);
@@ -428,6 +442,7 @@ static int start(struct service *s, struct err *err)
     ASSERT(!s->spec->tick || s->spec->tick_ms > 0);
     if (s->spec->tick)
         loop_timer(s->loop, 0, s->spec->tick_ms, tick, s);
+    loop_timer(s->loop, GIVE_BACK_MS, GIVE_BACK_MS, give_back_memory, s);
     log_info("started", "version=%s pid=%d run_dir=%s", REEVE_VERSION,
              (int)getpid(), log_q(s->run_dir));
     return EXIT_OK;

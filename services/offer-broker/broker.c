@@ -387,6 +387,7 @@ static int open_store(struct broker *b, struct err *err)
     b->store = store_client_new(b->loop, FROM, request);
     b->replica =
         replica_new(b->loop, FROM, request, feed, "service/", &events, b);
+    replica_forget_values(b->replica);
     store_client_hold_lease(b->store, "broker", holder,
                             service_int(b->service, "lease-ms"), on_lease, b);
     return 0;

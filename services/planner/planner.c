@@ -189,6 +189,7 @@ static int connect_store(struct planner *p, struct err *err)
     p->store = store_client_new(p->loop, "planner", request);
     p->replica = replica_new(p->loop, "planner", request, feed, "service/",
                              &store_events, p);
+    replica_forget_values(p->replica);
     /* Of one folder and one name there is one process: its socket's lock. */
     AUTO_FREE char *holder =
         xasprintf("planner%s@%s", service_str(p->service, "name"),

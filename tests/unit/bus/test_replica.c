@@ -330,6 +330,32 @@ Test(replica, changes_while_away_are_told_as_differences)
     free(t);
 }
 
+/* The same differences, found without the values. */
+Test(replica, changes_are_told_when_values_are_forgotten)
+{
+    struct test *t = xcalloc(1, sizeof *t);
+    begin(t);
+    fake_store_put(&t->store, "a", "1");
+    fake_store_put(&t->store, "b", "2");
+    fake_store_put(&t->store, "c", "3");
+    follow(t, "");
+    replica_forget_values(t->replica);
+    cr_assert(settled(t, 3));
+    cr_expect_str_eq(buf_text(&t->told), "+a=1@1 +b=2@2 +c=3@3 ");
+    buf_clear(&t->told);
+    fake_store_put(&t->store, "a", "4");
+    cr_assert(settled(t, 4));
+    fake_store_down(&t->store);
+    fake_store_put(&t->store, "b", NULL);
+    fake_store_put(&t->store, "d", "5");
+    bus_world_turn(&t->w, 100);
+    fake_store_up(&t->store);
+    cr_assert(settled(t, 6));
+    cr_expect_str_eq(buf_text(&t->told), "+a=4@4 +d=5@6 -b ");
+    end(t);
+    free(t);
+}
+
 Test(replica, another_lineage_is_read_anew)
 {
     struct test *t = xcalloc(1, sizeof *t);
