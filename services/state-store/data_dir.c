@@ -43,9 +43,16 @@ static int take_lock(struct data_dir *dir, struct err *err)
 struct data_dir *data_dir_open(const char *path, struct err *err)
 {
     AUTO(data_dir) struct data_dir *dir = xcalloc(1, sizeof *dir);
-    dir->path = xstrdup(path);
     dir->lock_fd = -1;
-    if (fs_mkdirs(path, 0700, err) < 0 || take_lock(dir, err) < 0)
+    if (fs_mkdirs(path, 0700, err) < 0)
+        return NULL;
+    /* The name of its owner in Redis has it: one folder, one name. */
+    dir->path = realpath(path, NULL);
+    if (!dir->path) {
+        err_sys(err, "%s", path);
+        return NULL;
+    }
+    if (take_lock(dir, err) < 0)
         return NULL;
     return MOVE(dir);
 }

@@ -85,5 +85,20 @@ def paused():
         check("also after it took over again", not wrong, wrong)
 
 
-together(killed, restarted, paused)
+def same_words():
+    """Folders of one name below two working directories are two folders."""
+    with Pair(ttl_ms=3000, start=False) as p:
+        for store in (p.a, p.b):
+            store.cwd = os.path.join(p.a.folder, "cwd-" +
+                                     store.options["name"])
+            os.mkdir(store.cwd)
+            store.options["data_dir"] = "./data"
+        p.a.start(new_suite=True)
+        p.start_standby(p.b)
+        check("a relative folder is told apart",
+              "store_active" not in p.b.log() and
+              p.a.ask("put", "a", "1").returncode == 0)
+
+
+together(killed, restarted, paused, same_words)
 done()

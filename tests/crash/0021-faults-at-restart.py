@@ -13,7 +13,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import check, done, guarded, wait_for  # noqa: E402
+from suite import check, done, together, wait_for  # noqa: E402
 from faults import EXITS, MODES, Faults, run_all  # noqa: E402
 
 ALL = int(os.environ.get("REEVE_ROUNDS", "0")) >= 50
@@ -146,7 +146,5 @@ def from_redis():
                 {"open", "opendir", "write", "fsync", "rename"})
 
 
-for part in (from_disk, from_redis):
-    with guarded(part.__name__):
-        part()
+together(from_disk, from_redis)
 done()

@@ -135,6 +135,7 @@ class Bench:
         self.data_dir = os.path.join(self.run_dir, "store")
         self.redis = Redis(self.folder, *redis_options)
         self.options, self.process, self.writers = options, None, []
+        self.cwd = None
         self.log_path = os.path.join(self.folder, "store.log")
 
     def __enter__(self):
@@ -165,7 +166,8 @@ class Bench:
             env["REEVE_CRASH_AT"] = crash_at
         with open(self.log_path, "a") as log:
             self.process = subprocess.Popen(
-                [f"{BIN}/reeve-state-store", *self.flags(**more)], env=env,
+                [os.path.abspath(f"{BIN}/reeve-state-store"),
+                 *self.flags(**more)], env=env, cwd=self.cwd,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self.process
 
