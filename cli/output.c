@@ -279,8 +279,11 @@ char *output_explain(const json_t *explained)
     if (json_array_size(service) > 0)
         buf_add_str(&out, "the service\n");
     add_findings(&out, service);
+    /* The master may be away, or have ended them: it is not known now. */
     if (json_array_size(pods) == 0)
-        buf_add_str(&out, "all pods run\n");
+        buf_add_str(&out, json_array_size(service) > 0
+                              ? "all pods ran when last heard of\n"
+                              : "all pods run\n");
     json_array_foreach(pods, i, pod)
     {
         bool runs = json_is_true(json_object_get(pod, "runs"));

@@ -200,3 +200,25 @@ Test(output, sentences)
                 "\"deploy\" plan: step \"s\" in phase \"p\" has been "
                 "restarted.");
 }
+
+static const struct {
+    const char *explained, *text;
+} explain_cases[] = {
+    {"{\"service\":[],\"pods\":[]}", "all pods run"},
+    {"{\"service\":[{\"why\":\"the master is away\"}],\"pods\":[]}",
+     "the service\n- the master is away\nall pods ran when last heard of"},
+    {"{\"service\":[],\"pods\":[{\"pod\":\"a-0\",\"runs\":false,\"findings\":"
+     "[{\"why\":\"x\",\"unblock\":\"y\"}]}]}",
+     "a-0 does not run\n- x\n  unblocked by: y"},
+};
+
+Test(output, explains)
+{
+    for (size_t i = 0; i < ARRAY_LEN(explain_cases); i++) {
+        json_t *json = json_loads(explain_cases[i].explained, 0, NULL);
+        AUTO_FREE char *text = output_explain(json);
+
+        cr_expect_str_eq(text, explain_cases[i].text);
+        json_decref(json);
+    }
+}
