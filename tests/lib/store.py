@@ -229,6 +229,8 @@ class Bench:
 
     def health(self, check):
         p = self.ask("health")
+        if p.returncode:
+            return None  # it is just leaving
         for c in json.loads(p.stdout)["checks"]:
             if c["name"] == check:
                 return c
