@@ -195,16 +195,30 @@ static void add_ranges(const Mesos__V1__Resource *r, struct buf *out)
     }
 }
 
+/* "shopkv.mesos" for the service /shop/kv: what Mesos-DNS makes of the
+ * framework's name, a slash being no part of a host name. */
+static char *dns_domain(const struct view *view)
+{
+    AUTO_FREE char *name = service_name(view);
+    struct buf out = {0};
+
+    for (const char *p = name; *p; p++)
+        if (*p != '/')
+            buf_add_char(&out, *p);
+    buf_add_str(&out, ".mesos");
+    return buf_take(&out, NULL);
+}
+
 json_t *task_json_connection(const struct view *view,
                              const struct view_task *task)
 {
     AUTO_MESSAGE Mesos__V1__TaskInfo *info = view_task_info(task);
-    AUTO_FREE char *service = service_name(view);
+    AUTO_FREE char *domain = dns_domain(view);
     AUTO_BUF struct buf ports = {0};
     for (size_t i = 0; info && i < info->n_resources; i++)
         add_ranges(info->resources[i], &ports);
     AUTO_FREE char *dns =
-        xasprintf("%s.%s.mesos", str_or_empty(task->record->name), service);
+        xasprintf("%s.%s", str_or_empty(task->record->name), domain);
     return json_pack("{s:s, s:s}", "dns", dns, "ports", buf_text(&ports));
 }
 
@@ -221,7 +235,7 @@ static void each_endpoint(const struct view *view,
                           void *arg)
 {
     AUTO_TASKS struct view_tasks tasks = sorted_tasks(view, NULL);
-    AUTO_FREE char *service = service_name(view);
+    AUTO_FREE char *domain = dns_domain(view);
     for (size_t i = 0; i < tasks.n; i++) {
         AUTO_MESSAGE Mesos__V1__TaskInfo *info =
             view_task_info(&tasks.items[i]);
@@ -236,7 +250,7 @@ static void each_endpoint(const struct view *view,
                     MESOS__V1__DISCOVERY_INFO__VISIBILITY__EXTERNAL)
                 continue;
             AUTO_FREE char *dns =
-                xasprintf("%s.%s.mesos:%u", host, service, p->number);
+                xasprintf("%s.%s:%u", host, domain, p->number);
             AUTO_FREE char *address = xasprintf(
                 "%s:%u", str_or_empty(tasks.items[i].record->hostname),
                 p->number);

@@ -91,6 +91,22 @@ Test(view, pods_and_tasks)
     json_decref(all);
 }
 
+Test(view, host_names_of_a_service_in_a_folder)
+{
+    AUTO(fake_source) struct fake_source *fake = fake_source_new();
+    struct view view = {fake_source_view(fake), "data-store"};
+    put_target(fake, "data-store", "/shop/eu/kv");
+    fake_source_task(fake, "data", 1, "TASK_RUNNING");
+    expect(task_json_endpoint(&view, "http"),
+           "{\"dns\":[\"data-1.shopeukv.mesos:9001\"],"
+           "\"address\":[\"host.example:9001\"]}",
+           "endpoint");
+    AUTO_TASKS struct view_tasks task = view_task(&view, "data-1");
+    expect(task_json_connection(&view, &task.items[0]),
+           "{\"dns\":\"data-1.shopeukv.mesos\",\"ports\":\"9001\"}",
+           "connection");
+}
+
 Test(view, endpoints_and_connection)
 {
     AUTO(fake_source) struct fake_source *fake = fake_source_new();
