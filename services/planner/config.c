@@ -9,6 +9,11 @@ const struct service_option planner_options[] = {
      "be given several times; services in the store that no file declares keep "
      "their last configuration",
      0, 0, NULL},
+    {"allow-new-service", OPTION_BOOL, "false", NULL,
+     "a file may declare a service that the state does not know, although one "
+     "that it knows is declared by no file; else that is refused, as it is "
+     "what a changed name looks like",
+     0, 0, NULL},
     {"store", OPTION_STRING, "", "URL",
      "where the state-store answers; unset: its socket in the run dir", 0, 0,
      NULL},

@@ -145,8 +145,43 @@ static struct managed *only_undeclared(const struct planner *planner,
     return *count == 1 ? found : NULL;
 }
 
+static const struct managed *any_undeclared(const struct planner *planner)
+{
+    for (struct managed *m = planner->managed; m; m = m->hh.next)
+        if (m->facts->target && !is_declared(planner, m->svc))
+            return m;
+    return NULL;
+}
+
+/* With another name the same file would be deployed a second time, on new
+ * volumes, beside the service that it described before. */
+static void refuse_rename(struct planner *planner, struct spec_file *file)
+{
+    struct managed *managed =
+        file->svc ? planner_get(planner, file->svc) : NULL;
+    if (!managed || managed->facts->target)
+        return;
+    const struct managed *lost = any_undeclared(planner);
+    if (!lost)
+        return;
+    file->error = xasprintf(
+        "%s: declares the new service %s, and nothing declares %s any more, "
+        "which runs: if this is another name for it, change it back, as it "
+        "would be deployed anew on empty volumes; to run both, declare both "
+        "(--spec may be given several times) or say --allow-new-service",
+        file->path, file->svc, lost->svc);
+    log_odd("spec_refused", "path=%s text=%s", log_q(file->path),
+            log_q(file->error));
+    intent_destroy(&managed->intent);
+    free(file->svc);
+    file->svc = NULL;
+}
+
 int specs_settle(struct planner *planner, struct err *err)
 {
+    bool allows = service_bool(planner->service, "allow-new-service");
+    for (size_t i = 0; !allows && i < planner->n_files; i++)
+        refuse_rename(planner, &planner->files[i]);
     for (size_t i = 0; i < planner->n_files; i++) {
         struct spec_file *file = &planner->files[i];
         if (!file->error)

@@ -316,12 +316,12 @@ Test(process, first_spec_must_be_good, .timeout = 60)
 
 Test(process, first_spec_must_be_supported, .timeout = 60)
 {
-    refuses_first(
-        "unsupported first",
-        "name: svc\npods:\n  data:\n    count: 1\n"
-        "    pre-reserved-role: slave_public\n    tasks:\n"
-        "      node: {goal: RUNNING, cmd: x, cpus: 0.1, memory: 32}\n",
-        "pods.data: pre-reserved-role is not supported yet");
+    refuses_first("unsupported first",
+                  "name: svc\npods:\n  data:\n    count: 1\n    tasks:\n"
+                  "      node:\n        goal: RUNNING\n        cmd: x\n"
+                  "        cpus: 0.1\n        memory: 32\n"
+                  "        transport-encryption: [{name: x, type: TLS}]\n",
+                  "transport-encryption is not supported yet");
 }
 
 Test(process, a_later_bad_spec_is_a_fault_of_health, .timeout = 120)
@@ -347,6 +347,47 @@ Test(process, a_later_bad_spec_is_a_fault_of_health, .timeout = 120)
     ask_health(&r);
     cr_assert(r.healthy, "%s", r.unhealthy);
     cr_assert_eq(r.world.launches, 5);
+    close_rig(&r);
+}
+
+/* The file of a running service gets another name: not a second service. */
+static void rename_service(struct rig *r)
+{
+    AUTO_FREE char *renamed =
+        xasprintf("name: other\n%s", strchr(data_store, '\n') + 1);
+    write_spec(r, renamed);
+}
+
+static void expect_refused_rename(struct rig *r)
+{
+    until_status(r, "ERROR");
+    turn(r, 200);
+    ask_health(r);
+    cr_assert_str_eq(r->unhealthy, "spec");
+    const char *error = r->world.facts->target->errors[0];
+    cr_assert(strstr(error, "declares the new service other, and nothing "
+                            "declares svc any more"),
+              "%s", error);
+    cr_assert_eq(r->world.launches, 5);
+}
+
+Test(process, another_name_is_no_second_service, .timeout = 120)
+{
+    struct rig r;
+    open_rig(&r, "rename", 1);
+    start_planner(&r, "3");
+    until_status(&r, "COMPLETE");
+    rename_service(&r);
+    kill(r.pid, SIGHUP);
+    expect_refused_rename(&r);
+
+    write_spec(&r, data_store);
+    kill(r.pid, SIGHUP);
+    until_status(&r, "COMPLETE");
+    stop_planner(&r, SIGKILL);
+    rename_service(&r);
+    start_planner(&r, "3");
+    expect_refused_rename(&r);
     close_rig(&r);
 }
 
