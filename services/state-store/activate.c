@@ -382,6 +382,7 @@ int store_open(struct store *s, struct err *err)
         return recover_code(err);
     s->table = MOVE(s->found.table);
     s->snapshot_seq = s->found.snapshot_seq;
+    s->snapshot_revision = s->found.snapshot_revision;
     s->snapshot_bytes = s->found.snapshot_bytes;
     if (s->table)
         log_info("log_replayed",

@@ -207,6 +207,7 @@ static int load_snapshot(struct replay *r, struct err *err)
     if (!r->found->table)
         return snapshot_refused(&why, err);
     r->found->snapshot_seq = info.seq;
+    r->found->snapshot_revision = info.revision;
     r->is_base = info.is_base;
     return 0;
 }

@@ -30,6 +30,7 @@ struct wal_found {
     uint64_t torn_bytes;      /* that were cut off */
     uint64_t records;         /* applied from the log */
     uint64_t snapshot_seq, snapshot_bytes; /* 0: there is none */
+    uint64_t snapshot_revision;
 };
 
 /* Zero *found before; free with wal_found_free.  ERR_CORRUPT (the text says

@@ -10,7 +10,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import check, done, together, wait_for  # noqa: E402
+from suite import ROOT, check, done, together, wait_for  # noqa: E402
 from store import Bench, Redis, pause  # noqa: E402
 
 SEED = int(os.environ.get("REEVE_SEED", "1"))
@@ -290,7 +290,34 @@ def accounts():
               b.ask("put", "a", "1").returncode == 0)
 
 
+def least_rights():
+    """The rights that docs/operations.md names are enough."""
+    with open(os.path.join(ROOT, "docs/operations.md")) as f:
+        line = re.search(r"^ACL SETUSER reeve (.*)$", f.read(), re.M)[1]
+    words = line.replace("PASSWORD", "pw").split()
+    with Bench(redis_timeout_ms=300) as b:
+        b.redis.start()
+        b.redis.ask("ACL", "SETUSER", "reeve", *words)
+        b.start(redis=f"unix://reeve:pw@{b.redis.socket}")
+        w = b.writer("one", window=3)
+        wait_for("writes", lambda: len(w.acks) > 50)
+        b.redis.ask("SET", "reeve:kv:theirs", "1")
+        b.redis.ask("HSET", "reeve:meta", "complete", "0")  # filled anew
+        wait_for("it to be filled", lambda: "redis_fill" in b.log() and
+                 b.health("redis").get("ok"))
+        check("every write was acknowledged", w.finish(), w.failure)
+        b.wait_redis()
+        wrong = b.mirror_differs()
+        check("least rights: an exact mirror", not wrong, wrong)
+        b.kill()
+        b.lose_log()
+        b.start(redis=f"unix://reeve:pw@{b.redis.socket}")
+        wrong = b.lost([w])
+        check("least rights: and read back", not wrong, wrong)
+        check("least rights: nothing was refused", "NOPERM" not in b.log())
+
+
 together(trouble_under_load, both_in_trouble, replaced, log_lost,
          no_redis_no_log, log_alone, two_lineages, both_went_on, two_stores,
-         accounts)
+         least_rights, accounts)
 done()

@@ -44,6 +44,9 @@ def starts_fast():
         b.start(snapshot_log_kib=16)
         wait_for("a snapshot", lambda: "event=snapshot" in b.log())
         restart(b, "a snapshot")
+        check("the status knows the snapshot that it started from",
+              b.status()["snapshot_revision"] == b.status()["revision"],
+              b.status())
 
 
 def folder_bytes(b):
