@@ -19,6 +19,9 @@
 #include "services/state-store/table.h"
 
 #define SNAPSHOT_MAX_BYTES ((size_t)64 << 30)
+/* Synced as it is written: a sync of the log that comes meanwhile waits for no
+ * more than this. */
+#define SYNC_EVERY_BYTES ((uint64_t)2 << 20)
 
 char *snapshot_path(const char *dir, uint64_t seq)
 {
@@ -37,11 +40,17 @@ static int write_view(int fd, const struct snapshot_plan *plan, uint64_t *bytes)
     for (int i = 8; i < 16; i++)
         encoder.salt = encoder.salt << 8 | salt[i];
     AUTO_BUF struct buf block = {0};
+    uint64_t synced = 0;
     *bytes = 0;
     while (snapshot_encode(&encoder, &block)) {
         if (fs_write_all(fd, block.data, block.len) < 0)
             return -1;
         *bytes += block.len;
+        if (*bytes - synced > SYNC_EVERY_BYTES) {
+            if (fdatasync(fd) < 0)
+                return -1;
+            synced = *bytes;
+        }
         buf_clear(&block);
         crash_point("snapshot_mid");
     }
