@@ -63,10 +63,11 @@ int meter_print(struct meter *m)
     double seconds = (double)(m->end_us - m->start_us) / 1e6;
     if (m->done)
         qsort(m->latency_us, m->done, sizeof *m->latency_us, compare);
-    printf("{\"done\": %" PRIu64 ", \"failed\": %" PRIu64
-           ", \"per_s\": %.1f, \"p50_us\": %u, \"p99_us\": %u}\n",
-           m->done, m->failed, (double)m->done / seconds, quantile(m, 0.5),
-           quantile(m, 0.99));
+    printf(
+        "{\"done\": %" PRIu64 ", \"failed\": %" PRIu64
+        ", \"per_s\": %.1f, \"p50_us\": %u, \"p99_us\": %u, \"max_us\": %u}\n",
+        m->done, m->failed, (double)m->done / seconds, quantile(m, 0.5),
+        quantile(m, 0.99), quantile(m, 1));
     if (m->failed)
         fprintf(stderr, "%" PRIu64 " failed, the first: %s\n", m->failed,
                 m->why);

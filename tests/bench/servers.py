@@ -281,6 +281,21 @@ class StoreWithRedis(Store):
         self.options = ("--redis", f"unix://{self.redis.socket}")
         super().launch()
 
+    def restart(self, is_log_lost=False):
+        """Killed and started again; seconds until it answers."""
+        self.store.kill()
+        self.store.wait()
+        self.processes.remove(self.store)
+        if is_log_lost:
+            shutil.rmtree(os.path.join(self.run_dir, "store"))
+        began = time.monotonic()
+        super().launch()
+        while not Store.is_up(self):
+            if time.monotonic() > began + START_S:
+                raise Gone(f"{self.name} does not answer:\n{self.log_end()}")
+            time.sleep(0.005)
+        return time.monotonic() - began
+
     def stop(self):
         super().stop()
         self.redis.stop()
