@@ -37,14 +37,15 @@ static ProtobufCMessage *decode_json(const struct http_given *given,
                               JSON_REJECT_DUPLICATES, &why);
 
     if (!json) {
-        /* What is left of the body from there on. */
+        /* What is left of the body from there on; it has no end mark. */
+        size_t at = why.position > 0 ? (size_t)why.position : given->body_len;
+        size_t left = at < given->body_len ? given->body_len - at : 0;
+
         refuse(refusal, 400,
                "Failed to parse body into JSON: syntax error at line %d near: "
-               "%s",
-               why.line,
-               why.position > 0 && (size_t)why.position < given->body_len
-                   ? given->body + why.position
-                   : "");
+               "%.*s",
+               why.line, (int)MIN(left, sizeof refusal->text),
+               left ? given->body + at : "");
         return NULL;
     }
     message = wire_from_json(type, json, &err);
