@@ -483,14 +483,31 @@ bool agent_core_restore_run(struct agent_core *core,
     return true;
 }
 
-static void adopt_tasks(struct agent_core *core, struct agent_exec *exec,
-                        struct agent_now now)
+/* They were accepted, but no executor has seen them. */
+static void drop_undelivered(struct agent_core *core, struct agent_exec *exec,
+                             struct agent_now now)
 {
+    bool aware = agent_exec_can(
+        exec, MESOS__V1__FRAMEWORK_INFO__CAPABILITY__TYPE__PARTITION_AWARE);
+    struct agent_verdict verdict = {aware ? STATE(DROPPED) : STATE(LOST),
+                                    REASON(AGENT_RESTARTED),
+                                    "Task launched during agent restart"};
     struct agent_task *task;
     DL_FOREACH(exec->tasks, task)
     {
         if (task->phase == PHASE(QUEUED))
-            exec->deliver_at_ms = now.mono_ms;
+            agent_task_end(core, task, &verdict, now);
+    }
+    agent_save_exec(core, exec, now);
+}
+
+static void adopt_tasks(struct agent_core *core, struct agent_exec *exec,
+                        struct agent_now now)
+{
+    struct agent_task *task;
+    drop_undelivered(core, exec, now);
+    DL_FOREACH(exec->tasks, task)
+    {
         if (task->phase != PHASE(STARTING) && task->phase != PHASE(RUNNING))
             continue;
         struct agent_action *action = agent_act(core, AGENT_ADOPT);

@@ -694,6 +694,24 @@ Test(agent_tasks, launch_cut_short_goes_on)
     harness_stop(&h);
 }
 
+Test(agent_tasks, launch_that_no_executor_has_seen_is_dropped)
+{
+    struct harness h;
+    harness_start(&h);
+    harness_pod(&h, "e1", TASK("t1")); /* accepted, not delivered */
+    harness_restart(&h);
+    harness_log(&h);
+    agent_core_connect(h.core, h.now);
+    harness_pass(&h, 2000);
+    harness_tell(&h, "{'registered':{'agent_id':{'value':'A1'}}}");
+    EXPECT_LOG(&h, "register A1 t1:TASK_DROPPED*\n"
+                   "update t1 DROPPED AGENT AGENT_RESTARTED 'Task launched "
+                   "during agent restart'\n");
+    harness_ack(&h, "t1");
+    EXPECT_LOG(&h, "drop e1\n");
+    harness_stop(&h);
+}
+
 Test(agent_tasks, a_kill_outlives_the_agent)
 {
     struct harness h;
