@@ -269,19 +269,31 @@ static struct view *on_view(void *self)
     return table_view(store_of(self)->table);
 }
 
+static void tell_mirrored(struct store *s)
+{
+    char url[256];
+    redis_url_text(&s->redis_url, url, sizeof url);
+    const char *eviction = redis_mirror_eviction(s->mirror);
+    if (s->acks_with_replica && !redis_mirror_has_replica(s->mirror))
+        service_health(s->service, "redis", false,
+                       "mirrored to %s; no replica of it confirms, so nothing "
+                       "is acknowledged",
+                       url);
+    else if (*eviction)
+        service_health(s->service, "redis", false,
+                       "mirrored to %s, but its maxmemory-policy %s drops keys "
+                       "when its memory is full: set it to noeviction, or it "
+                       "is no full copy some day",
+                       url, eviction);
+    else
+        service_health(s->service, "redis", true, "mirrored to %s", url);
+}
+
 static void on_applied(void *self)
 {
     struct store *s = store_of(self);
-    if (redis_mirror_is_current(s->mirror)) {
-        char url[256];
-        redis_url_text(&s->redis_url, url, sizeof url);
-        bool is_safe =
-            !s->acks_with_replica || redis_mirror_has_replica(s->mirror);
-        service_health(s->service, "redis", is_safe, "mirrored to %s%s", url,
-                       is_safe ? ""
-                               : "; no replica of it confirms, so nothing is "
-                                 "acknowledged");
-    }
+    if (redis_mirror_is_current(s->mirror))
+        tell_mirrored(s);
     store_advance(s);
 }
 

@@ -218,6 +218,11 @@ bool redis_mirror_is_in_doubt(const struct redis_mirror *m)
     return m->is_in_doubt;
 }
 
+const char *redis_mirror_eviction(const struct redis_mirror *m)
+{
+    return m->eviction;
+}
+
 uint64_t redis_mirror_seq(const struct redis_mirror *m)
 {
     return m->seq;

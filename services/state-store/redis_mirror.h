@@ -106,6 +106,9 @@ bool redis_mirror_is_current(const struct redis_mirror *mirror);
 /* Somebody else may have become the owner: nothing may be acknowledged until it
  * was looked at. */
 bool redis_mirror_is_in_doubt(const struct redis_mirror *mirror);
+/* The policy by which Redis drops keys of ours when its memory is full; "": it
+ * keeps them, or does not say. */
+const char *redis_mirror_eviction(const struct redis_mirror *mirror);
 /* Applied; what is known while it is away. */
 uint64_t redis_mirror_seq(const struct redis_mirror *mirror);
 /* Also applied by a replica, as far as it was asked. */

@@ -108,26 +108,37 @@ static const char *read_runs(struct redis_mirror *m, const redisReply *runs)
     return NULL;
 }
 
-/* Whom we talk to; an account may be forbidden to ask. */
-static void read_run_id(struct redis_mirror *m, const redisReply *info)
+/* A line of INFO: "<name>:<value>"; "" when there is none: an account may be
+ * forbidden to ask. */
+static void read_info(const redisReply *info, const char *name, char *out,
+                      size_t size)
 {
-    static const char label[] = "run_id:";
-    const char *at = strstr(reply_text(info), label);
-    size_t len = at ? strcspn(at + strlen(label), "\r\n") : 0;
-    m->run_id[0] = '\0';
-    if (len && len < sizeof m->run_id)
-        snprintf(m->run_id, sizeof m->run_id, "%.*s", (int)len,
-                 at + strlen(label));
+    const char *at = strstr(reply_text(info), name);
+    size_t len = at ? strcspn(at + strlen(name), "\r\n") : 0;
+    out[0] = '\0';
+    if (len && len < size)
+        snprintf(out, size, "%.*s", (int)len, at + strlen(name));
 }
 
-/* Replies: WATCH, owner, its ttl, meta, runs, INFO. */
+/* What expires may go: of ours that is the owner key alone, and is seen. */
+static void read_eviction(struct redis_mirror *m, const redisReply *info)
+{
+    char bytes[24];
+    read_info(info, "\nmaxmemory:", bytes, sizeof bytes);
+    read_info(info, "\nmaxmemory_policy:", m->eviction, sizeof m->eviction);
+    if (strcmp(bytes, "0") == 0 || !str_starts(m->eviction, "allkeys"))
+        m->eviction[0] = '\0';
+}
+
+/* Replies: WATCH, owner, its ttl, meta, runs, INFO twice. */
 static void on_look(void *self, redisReply **replies)
 {
     struct redis_mirror *m = self;
     const redisReply *error = reply_error(replies, 5);
     char why[256];
     mirror_forget_found(m);
-    read_run_id(m, replies[5]);
+    read_info(replies[5], "\nrun_id:", m->run_id, sizeof m->run_id);
+    read_eviction(m, replies[6]);
     const char *wrong = error ? error->str : NULL;
     if (!wrong &&
         (!reply_is_list(replies[3], 8) || !reply_is_list(replies[4], 0)))
@@ -160,6 +171,7 @@ void mirror_look(struct redis_mirror *m)
                         "given_back", "owner_run", NULL);
     redis_batch_command(&m->batch, "LRANGE", m->keys.runs, "0", "-1", NULL);
     redis_batch_command(&m->batch, "INFO", "server", NULL);
+    redis_batch_command(&m->batch, "INFO", "memory", NULL);
     redis_link_ask(m->link, &m->batch.out, m->batch.n, on_look);
 }
 

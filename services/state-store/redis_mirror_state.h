@@ -53,6 +53,7 @@ struct redis_mirror {
     uint64_t found_epoch; /* owner_epoch in meta */
     bool was_ours;        /* owner_holder in meta is us */
     char run_id[48];      /* of the Redis process; "": it does not say */
+    char eviction[32];    /* the policy by which it drops keys; "": it keeps */
     uint64_t owner_epoch; /* ours; 0: never claimed */
     bool has_partner, needs_grant;
     uint64_t granted; /* epoch by an election outside; 0: none */

@@ -290,6 +290,22 @@ def accounts():
               b.ask("put", "a", "1").returncode == 0)
 
 
+def evicting():
+    with Bench(redis_options=("--maxmemory", "100mb", "--maxmemory-policy",
+                              "allkeys-lru")) as b:
+        b.redis.start()
+        b.start(redis=b.redis.url)
+        c = wait_for("health to tell", lambda: (
+            lambda c: "allkeys-lru" in c.get("text", "") and c)(
+                b.health("redis")))
+        check("a Redis that drops keys is told, with what to do",
+              not c.get("ok") and "noeviction" in c["text"], c)
+        b.redis.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        b.redis.ask("CLIENT", "KILL", "TYPE", "normal")
+        wait_for("health to be good", lambda: b.health("redis").get("ok"))
+        check("and that it does not any more", True)
+
+
 def least_rights():
     """The rights that docs/operations.md names are enough."""
     with open(os.path.join(ROOT, "docs/operations.md")) as f:
@@ -319,5 +335,5 @@ def least_rights():
 
 together(trouble_under_load, both_in_trouble, replaced, log_lost,
          no_redis_no_log, log_alone, two_lineages, both_went_on, two_stores,
-         least_rights, accounts)
+         least_rights, evicting, accounts)
 done()
