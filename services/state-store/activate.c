@@ -364,8 +364,7 @@ static void start_mirror(struct store *s)
         .timeout_ms = service_int(s->service, "redis-timeout-ms"),
         .owner_ttl_ms = service_int(s->service, "owner-ttl-ms"),
         .needs_grant = *service_str(s->service, "election") != '\0',
-        .has_partner = s->is_paired &&
-                       (s->table || !service_bool(s->service, "new-suite")),
+        .has_partner = s->is_paired,
         .backlog_bytes = BACKLOG_BYTES,
         .asks_replica = s->acks_with_replica,
     };

@@ -39,7 +39,11 @@ def killed():
 
 
 def restarted():
-    with Pair(ttl_ms=60000) as p:
+    with Pair(ttl_ms=60000, start=False) as p:
+        p.a.start(new_suite=True, owner_ttl_ms=500)
+        p.a.kill(signal.SIGTERM)
+        p.a.start()
+        p.start_standby(p.b)
         p.a.ask("put", "a", "1")
         p.a.kill()
         p.a.start()

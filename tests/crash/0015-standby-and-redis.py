@@ -90,6 +90,24 @@ def went_back():
         check("and nothing is lost", not wrong, wrong)
 
 
+def begun_anew_by_mistake():
+    """Started with --new-suite while the other one lives, Redis just emptied."""
+    with Pair(ttl_ms=2000) as p:
+        p.a.ask("put", "a", "1")
+        p.b.kill()
+        p.a.process.send_signal(signal.SIGSTOP)
+        p.a.redis.ask("FLUSHALL")
+        p.b.start(serving=False, new_suite=True)
+        p.wait_says(p.b, "vacant")
+        p.a.process.send_signal(signal.SIGCONT)
+        wait_for("the first one to fill it",
+                 lambda: p.a.redis.ask("GET", "reeve:kv:a") == b"1")
+        pause(2.5)
+        check("--new-suite begins nothing while another store lives",
+              "store_active" not in p.b.log() and
+              p.a.dump()["items"]["a"][2] == "1")
+
+
 def both_gone():
     with Pair() as p:
         p.a.ask("put", "a", "1")
@@ -117,5 +135,5 @@ def options():
 
 
 together(redis_away, redis_emptied, rolled_back_to_old_times, went_back,
-         both_gone, options)
+         begun_anew_by_mistake, both_gone, options)
 done()
