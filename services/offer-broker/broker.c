@@ -229,7 +229,7 @@ static void report_unknown(struct broker *b)
                        "all tasks are known");
     if (strange)
         service_health(b->service, "reservations", false,
-                       "%zu reservation(s) carry labels like ours and no "
+                       "%zu reservation(s) or task(s) look like ours and no "
                        "record names any: no new pod is launched until "
                        "`reeve state ignore-foreign`",
                        strange);

@@ -259,12 +259,19 @@ static bool is_others(const struct census *c, const struct holding *holding,
     return framework && !str_eq(framework->name, name);
 }
 
-static bool find_namesake(const struct census *c, const char *name, char **why,
-                          char **confirm)
+static bool is_rival(const struct framework *f, const struct census_self *self)
+{
+    if (str_eq(f->id, self->framework_id))
+        return f->tasks > 0;
+    return str_eq(f->name, self->name) && (f->is_connected || f->tasks > 0);
+}
+
+static bool find_rival(const struct census *c, const struct census_self *self,
+                       char **why, char **confirm)
 {
     const struct framework *f = c->frameworks;
 
-    while (f && (!str_eq(f->name, name) || (!f->is_connected && f->tasks == 0)))
+    while (f && !is_rival(f, self))
         f = f->hh.next;
     if (!f)
         return false;
@@ -272,20 +279,21 @@ static bool find_namesake(const struct census *c, const char *name, char **why,
                      "task(s)), and the store knows nothing of it: it may be "
                      "this service, which would be deployed a second time. "
                      "Bring its state back, or tear it down",
-                     f->id, name, f->is_connected ? "connected" : "away",
+                     f->id, f->name, f->is_connected ? "connected" : "away",
                      f->tasks);
     *confirm = xstrdup(f->id);
     return true;
 }
 
-static bool find_holdings(const struct census *c, const char *name,
-                          const char *role, char **why, char **confirm)
+static bool find_holdings(const struct census *c,
+                          const struct census_self *self, char **why,
+                          char **confirm)
 {
     const struct holding *h, *first = NULL;
     size_t count = 0;
 
     for (h = c->holdings; h; h = h->hh.next) {
-        if (!str_eq(h->role, role) || is_others(c, h, name))
+        if (!str_eq(h->role, self->role) || is_others(c, h, self->name))
             continue;
         first = first ? first : h;
         count++;
@@ -296,16 +304,16 @@ static bool find_holdings(const struct census *c, const char *name,
                      "like this, the first on %s of framework %s, and the "
                      "store knows nothing of them: they may hold this "
                      "service's data. Bring its state back, or free them",
-                     count, role, first->hostname,
+                     count, self->role, first->hostname,
                      *first->framework_id ? first->framework_id : "(none)");
-    *confirm = xstrdup(role);
+    *confirm = xstrdup(self->role);
     return true;
 }
 
-bool census_may_register(const struct census *c, const char *name,
-                         const char *role, char **why, char **confirm)
+bool census_may_register(const struct census *c, const struct census_self *self,
+                         char **why, char **confirm)
 {
     *why = *confirm = NULL;
-    return !find_namesake(c, name, why, confirm) &&
-           !find_holdings(c, name, role, why, confirm);
+    return !find_rival(c, self, why, confirm) &&
+           !find_holdings(c, self, why, confirm);
 }

@@ -28,16 +28,22 @@ bool census_has_agent(const struct census *census, const char *agent_id);
 bool census_has(const struct census *census, const char *agent_id,
                 const char *resource_id);
 
-/* May a service of this name, with reservations in this role, be registered as
- * a new framework?  Yes: true.  Else *why is a sentence and *confirm what the
+/* Who asks: a service that has no record of any pod. */
+struct census_self {
+    const char *name, *role;
+    const char *framework_id; /* NULL: to be registered anew */
+};
+/* May it go on?  Yes: true.  Else *why is a sentence and *confirm what the
  * operator has to repeat, both malloc'd:
  *   - a framework of that name is connected, or away and has tasks: it may be
  *     this service; confirm: its id.  One that is away and has none is what a
  *     registration leaves whose answer was lost.
+ *   - its own framework has tasks; confirm: its id
  *   - reservations of the role carry a label resource_id, and their label
  *     framework_id names no registered framework of another name; confirm: the
  *     role */
-bool census_may_register(const struct census *census, const char *name,
-                         const char *role, char **why, char **confirm);
+bool census_may_register(const struct census *census,
+                         const struct census_self *self, char **why,
+                         char **confirm);
 
 #endif

@@ -11,13 +11,15 @@
 #include "lib/base/err.h"
 #include "lib/mesos/pb_mesos.h"
 
-#define SWEEP_AGAIN_MS 30000
-#define SEEK_MS        20000
-#define SEEK_FIRST_MS  60000
-#define SEEK_MOST_MS   900000
-#define MAX_ID         128
-#define FREE_MARK      "free__"
-#define DESTROY_MARK   "destroy__"
+#define SWEEP_AGAIN_MS  30000
+#define REFUSED_MS      2000LL
+#define REFUSED_MOST_MS 300000LL
+#define SEEK_MS         20000
+#define SEEK_FIRST_MS   60000
+#define SEEK_MOST_MS    900000
+#define MAX_ID          128
+#define FREE_MARK       "free__"
+#define DESTROY_MARK    "destroy__"
 
 /* A resource id that records name: how often as wanted, and as given up by pods
  * and by an operator's order.  Wanted by anyone outweighs given up. */
@@ -45,6 +47,7 @@ struct stray {
 struct swept {
     char *resource_id;
     char *problem; /* NULL: none */
+    unsigned refusals;
     int64_t again_ms;
     UT_hash_handle hh;
 };
@@ -611,7 +614,8 @@ struct janitor_sweep janitor_sweep(struct janitor *j, struct resources *pool,
     return sweep;
 }
 
-void janitor_failed(struct janitor *j, const char *resource_id, const char *why)
+void janitor_failed(struct janitor *j, const char *resource_id, const char *why,
+                    int64_t now_ms)
 {
     struct swept *swept;
 
@@ -619,11 +623,15 @@ void janitor_failed(struct janitor *j, const char *resource_id, const char *why)
         return;
     swept = find_swept(j, resource_id);
     if (!swept) { /* asked for by a former process */
-        remember(j, resource_id, 0);
+        remember(j, resource_id, now_ms);
         swept = find_swept(j, resource_id);
     }
     free(swept->problem);
     swept->problem = xstrdup(why);
+    swept->again_ms =
+        now_ms + MIN(REFUSED_MS << MIN(swept->refusals, 16u), REFUSED_MOST_MS);
+    swept->refusals++;
+    j->must_seek = true;
 }
 
 const char *janitor_problem(const struct janitor *j, const char *resource_id)

@@ -117,9 +117,10 @@ struct janitor_sweep janitor_sweep(struct janitor *janitor,
 /* The resource id that the operation frees, malloc'd; NULL: it is none of
  * those.  is_last: its end means that the resource is free. */
 char *janitor_resource_of(const char *operation_id, bool *is_last);
-/* It was refused: why, until it is tried again. */
+/* It was refused: why, until it is tried again, which is after 2 s and then
+ * growing pauses of at most 5 min. */
 void janitor_failed(struct janitor *janitor, const char *resource_id,
-                    const char *why);
+                    const char *why, int64_t now_ms);
 /* NULL: not refused. */
 const char *janitor_problem(const struct janitor *janitor,
                             const char *resource_id);

@@ -493,9 +493,9 @@ static bool holds_back(struct pass *p, const struct demand_view *view)
     if (strange == 0)
         return false;
     buf_addf(&why,
-             "%zu reservation(s) carry labels of a service like this and no "
-             "record names any: the store is empty or another's; nothing new "
-             "is launched until `reeve state ignore-foreign`",
+             "%zu reservation(s) or task(s) look like those of this service "
+             "and no record names any: the store is empty or another's; "
+             "nothing new is launched until `reeve state ignore-foreign`",
              strange);
     report = janitor_report(s->janitor, 10);
     outcomes_note(s->outcomes, view, buf_text(&why), report, p->n_pools);

@@ -69,8 +69,7 @@ static const Reeve__Framework *hindered(const struct session *s,
 {
     const Reeve__Framework *framework = facts_framework(s->facts, revision);
 
-    return framework && !*str_or_empty(framework->framework_id) &&
-                   *str_or_empty(confirm) &&
+    return framework && *str_or_empty(confirm) &&
                    str_eq(framework->hindrance_confirm, confirm)
                ? framework
                : NULL;

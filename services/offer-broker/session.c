@@ -435,10 +435,14 @@ static void on_named(void *self, const struct txn_result *result)
 size_t session_strange(const struct session *s)
 {
     const Reeve__Framework *framework = facts_framework(s->facts, NULL);
+    AUTO_BUF struct buf ignored = {0};
+    size_t tasks = janitor_knows_pods(s->janitor)
+                       ? 0
+                       : statuses_unknown(s->statuses, &ignored);
 
     return framework && framework->foreign_ignored
                ? 0
-               : janitor_strange(s->janitor);
+               : janitor_strange(s->janitor) + tasks;
 }
 
 static Reeve__Framework *framework_record(const struct session *s)
@@ -483,7 +487,7 @@ void session_hinder(struct session *s, const char *why, const char *confirm)
     const Reeve__Framework *stored = facts_framework(s->facts, NULL);
     AUTO_MESSAGE Reeve__Framework *record = NULL;
 
-    if (stored_id(s) || (stored && str_eq(stored->hindrance, why)))
+    if (stored && str_eq(stored->hindrance, why))
         return;
     log_odd("not_registered", "service=%s why=%s", s->key, log_q(why));
     record =
@@ -700,8 +704,7 @@ static bool may_run(struct session *s)
                  zk_leader_state(s->broker->zk));
         return false;
     }
-    return stored_id(s) || s->state != SESSION_OFF ||
-           survey_may_register(s->survey);
+    return s->state != SESSION_OFF || survey_may_register(s->survey);
 }
 
 static bool has_changed(const struct session *s)
@@ -828,7 +831,7 @@ static void tell_hindered(struct session *s)
     struct demand_view *views;
     size_t count;
 
-    if (!s->broker->has_lease || stored_id(s) || !framework ||
+    if (!s->broker->has_lease || !framework ||
         !*str_or_empty(framework->hindrance))
         return;
     views =

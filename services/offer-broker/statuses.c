@@ -461,7 +461,8 @@ static void judge_operation(struct statuses *st,
         janitor_failed(st->session->janitor, resource_id,
                        *str_or_empty(status->message)
                            ? status->message
-                           : operation_state_name(status->state));
+                           : operation_state_name(status->state),
+                       clock_mono_ms());
 }
 
 static void acknowledge_operation(struct session *s,

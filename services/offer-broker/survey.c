@@ -155,13 +155,18 @@ static void judge(struct survey *v)
 {
     struct session *s = v->session;
     const Reeve__ServiceSpec *spec = session_spec(s);
+    const Reeve__Framework *framework = facts_framework(s->facts, NULL);
     AUTO_FREE char *why = NULL, *confirm = NULL;
+    struct census_self me = {0};
 
     if (!spec)
         return;
+    me.name = spec->name;
+    me.role = str_or_empty(spec->role);
     v->failures = v->refusals = 0;
-    v->is_clear = census_may_register(v->census, spec->name,
-                                      str_or_empty(spec->role), &why, &confirm);
+    if (framework)
+        me.framework_id = framework->framework_id;
+    v->is_clear = census_may_register(v->census, &me, &why, &confirm);
     if (v->is_clear) {
         log_info("registration_clear", "service=%s", s->key);
         broker_wake(s->broker);

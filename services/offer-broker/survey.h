@@ -17,8 +17,8 @@ struct survey;
 struct survey *survey_new(struct session *session);
 void survey_destroy(struct survey **survey);
 
-/* May it register as a new framework?  false: not yet, or not at all, and the
- * session's problem says why.  Asks when that is due. */
+/* May it register, or go on without a record of any pod?  false: not yet, or
+ * not at all, and the session's problem says why.  Asks when that is due. */
 bool survey_may_register(struct survey *survey);
 /* The question could not be answered: why, for health; NULL: it was, or was not
  * asked. */

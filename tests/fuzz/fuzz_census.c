@@ -13,13 +13,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct census *census = census_new();
+    const struct census_self self = {"svc", "svc-role", "f1"};
     struct err err = {0};
     AUTO_FREE char *why = NULL, *confirm = NULL;
 
     if (census_read_agents(census, (const char *)data, size, &err) < 0)
         ASSERT(err.code == ERR_INVALID);
     census_read_frameworks(census, (const char *)data, size, NULL);
-    if (census_may_register(census, "svc", "svc-role", &why, &confirm))
+    if (census_may_register(census, &self, &why, &confirm))
         ASSERT(!why && !confirm);
     else
         ASSERT(why && confirm);

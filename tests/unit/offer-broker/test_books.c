@@ -539,9 +539,18 @@ Test(janitor, frees_what_the_operator_gave_up_and_nothing_else)
     cr_expect_str_eq(sweep.ops[1]->id->value, "free__stray-1__id-2");
     cr_expect_null(sweep.ops[1]->unreserve->resources[0]->disk);
     cr_expect_eq(resources_count(pool), 1);
-    janitor_failed(janitor, "stray-1", "in use");
+    janitor_failed(janitor, "stray-1", "in use", 1000);
     cr_expect_str_eq(janitor_problem(janitor, "stray-1"), "in use");
     cr_expect_null(janitor_problem(janitor, "stray-2"));
+    free_sweep(&sweep);
+    /* The volume went, its disk did not: the rest is asked for again. */
+    resource_strip_volume(one);
+    resources_add(pool, one);
+    sweep = janitor_sweep(janitor, pool, 2999, &ids.source);
+    cr_expect_eq(sweep.n_ops, 0, "too early");
+    sweep = janitor_sweep(janitor, pool, 3000, &ids.source);
+    cr_assert_eq(sweep.n_ops, 1);
+    cr_expect(sweep.ops[0]->unreserve);
     free_sweep(&sweep);
     resource_free(&one);
     resource_free(&two);

@@ -24,39 +24,49 @@
 static const struct {
     const char *name, *frameworks, *slaves;
     const char *confirm; /* NULL: may register */
+    const char *own;     /* framework id; NULL: none yet */
 } cases[] = {
-    {"an empty cluster", NO_FRAMEWORKS, NO_SLAVES, NULL},
+    {"an empty cluster", NO_FRAMEWORKS, NO_SLAVES, NULL, NULL},
     {"its namesake is connected", FRAMEWORK("f1", "svc", "true", ""), NO_SLAVES,
-     "f1"},
+     "f1", NULL},
     {"its namesake is away and has tasks",
-     FRAMEWORK("f1", "svc", "false", "{\"id\":\"t\"}"), NO_SLAVES, "f1"},
+     FRAMEWORK("f1", "svc", "false", "{\"id\":\"t\"}"), NO_SLAVES, "f1", NULL},
     {"a registration whose answer was lost",
-     FRAMEWORK("f1", "svc", "false", ""), NO_SLAVES, NULL},
+     FRAMEWORK("f1", "svc", "false", ""), NO_SLAVES, NULL, NULL},
     {"another service", FRAMEWORK("f1", "other", "true", "{\"id\":\"t\"}"),
-     NO_SLAVES, NULL},
+     NO_SLAVES, NULL, NULL},
     {"reservations of a framework that is gone", NO_FRAMEWORKS,
-     SLAVE("svc-role", "{" LABELS("r1", "f0") "}"), "svc-role"},
+     SLAVE("svc-role", "{" LABELS("r1", "f0") "}"), "svc-role", NULL},
     {"reservations of its namesake", FRAMEWORK("f1", "svc", "false", ""),
-     SLAVE("svc-role", "{" LABELS("r1", "f1") "}"), "svc-role"},
+     SLAVE("svc-role", "{" LABELS("r1", "f1") "}"), "svc-role", NULL},
     {"another service in the same role",
      FRAMEWORK("f1", "other", "true", "{\"id\":\"t\"}"),
-     SLAVE("svc-role", "{" LABELS("r1", "f1") "}"), NULL},
+     SLAVE("svc-role", "{" LABELS("r1", "f1") "}"), NULL, NULL},
     {"another role", NO_FRAMEWORKS,
-     SLAVE("other-role", "{" LABELS("r1", "f0") "}"), NULL},
+     SLAVE("other-role", "{" LABELS("r1", "f0") "}"), NULL, NULL},
     {"reserved without our label", NO_FRAMEWORKS,
-     SLAVE("svc-role", "{\"role\":\"svc-role\"}"), NULL},
+     SLAVE("svc-role", "{\"role\":\"svc-role\"}"), NULL, NULL},
     {"only the last of a stack of reservations counts", NO_FRAMEWORKS,
-     SLAVE("svc-role", "{" LABELS("r1", "f0") "},{\"type\":\"STATIC\"}"), NULL},
+     SLAVE("svc-role", "{" LABELS("r1", "f0") "},{\"type\":\"STATIC\"}"), NULL,
+     NULL},
+    {"its own framework has tasks that no record names",
+     FRAMEWORK("f1", "svc", "false", "{\"id\":\"t\"}"), NO_SLAVES, "f1", "f1"},
+    {"its own framework, still taken for connected",
+     FRAMEWORK("f1", "svc", "true", ""), NO_SLAVES, NULL, "f1"},
+    {"its own reservations that no record names",
+     FRAMEWORK("f1", "svc", "false", ""),
+     SLAVE("svc-role", "{" LABELS("r1", "f1") "}"), "svc-role", "f1"},
     {"things that make no sense", "{\"frameworks\":[1,null,{\"id\":2}]}",
      "{\"slaves\":[7,{\"id\":\"S1\"},{\"id\":\"S2\","
      "\"reserved_resources_full\":{\"svc-role\":7}}]}",
-     NULL},
+     NULL, NULL},
 };
 
 Test(census, who_may_register)
 {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct census *c = census_new();
+        const struct census_self self = {"svc", "svc-role", cases[i].own};
         AUTO_FREE char *why = NULL, *confirm = NULL;
 
         cr_assert_eq(census_read_frameworks(c, cases[i].frameworks,
@@ -65,7 +75,7 @@ Test(census, who_may_register)
         cr_assert_eq(census_read_agents(c, cases[i].slaves,
                                         strlen(cases[i].slaves), NULL),
                      0, "%s", cases[i].name);
-        cr_expect_eq(census_may_register(c, "svc", "svc-role", &why, &confirm),
+        cr_expect_eq(census_may_register(c, &self, &why, &confirm),
                      cases[i].confirm == NULL, "%s", cases[i].name);
         cr_expect(str_eq(confirm, cases[i].confirm), "%s: %s", cases[i].name,
                   str_or_empty(confirm));
