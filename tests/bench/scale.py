@@ -4,7 +4,8 @@
 
   B=build tests/bench/scale.py [--agents 15000] [--tasks 100000]
 
-A third of the tasks stay, a third finish, a third fail, after two seconds each.
+5,000 tasks start in a second; a third of them stay, a third finish and a third
+fail after two seconds.
 Prints what the process took, as a row in Markdown.
 """
 import argparse
