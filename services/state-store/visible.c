@@ -25,8 +25,9 @@ bool store_queue_is_full(const struct store *s)
     return s->pending.bytes + s->answers_bytes > s->queue_max_bytes;
 }
 
-/* Redis counts only while it has all there was; what it lacks after it was away
- * is acknowledged by the log alone, unless a partner may go on from Redis. */
+/* Redis counts from when all that it lacks is under way; what came before,
+ * while it was away, is acknowledged by the log alone, unless a partner may go
+ * on from Redis. */
 static uint64_t acknowledged_seq(const struct store *s)
 {
     uint64_t durable = wal_durable_seq(s->wal);
@@ -36,8 +37,7 @@ static uint64_t acknowledged_seq(const struct store *s)
         return MIN(durable, redis_mirror_replica_seq(s->mirror));
     if (s->is_paired)
         return MIN(durable, redis_mirror_seq(s->mirror));
-    if (!s->acks_with_redis || !s->mirror ||
-        !redis_mirror_is_near(s->mirror))
+    if (!s->acks_with_redis || !s->mirror || !redis_mirror_is_near(s->mirror))
         return durable;
     return MIN(durable, redis_mirror_seq(s->mirror));
 }
