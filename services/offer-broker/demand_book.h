@@ -38,6 +38,7 @@ struct demand_view {
     uint64_t record_revision;
     /* A running task of the pod whose executor takes the new ones in. */
     const Reeve__TaskRecord *sibling;
+    bool holds_kill; /* its pod's tasks are not killed for it yet: hold.c */
 };
 
 void demand_judge(struct demand_view *view, const struct facts *facts,

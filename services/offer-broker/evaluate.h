@@ -71,6 +71,11 @@ void match_destroy(struct match **match);
 struct match *evaluate(const struct eval_in *in, struct resources **pool,
                        struct buf *why);
 
+/* Would it, once the pod's tasks have ended and all that the record holds is
+ * offered beside the pool (NULL: nothing)? */
+bool evaluate_would_fit(const struct eval_in *in, const struct resources *pool,
+                        struct buf *why);
+
 /* How much of the pod's confirmed or unconfirmed reservations the pool shows:
  * counts of entries.  *of: how many there are. */
 size_t evaluate_shown(const Reeve__PodRecord *record,

@@ -278,3 +278,32 @@ void eval_orphan(struct eval *e, const Reeve__ReservedResource *entry)
     eval_unreserve(e, whole);
     resource_free(&whole);
 }
+
+static void add_entry(struct resources *pool,
+                      const Reeve__ReservedResource *entry)
+{
+    AUTO_MESSAGE Mesos__V1__Resource *resource = NULL;
+
+    if (find_entry(pool, entry) || find_bare_disk(pool, entry))
+        return;
+    resource = WIRE_DECODE(mesos__v1__resource, entry->resource.data,
+                           entry->resource.len, NULL);
+    if (resource)
+        resources_add(pool, resource);
+}
+
+bool evaluate_would_fit(const struct eval_in *in, const struct resources *pool,
+                        struct buf *why)
+{
+    struct resources *all = pool ? resources_dup(pool) : resources_new();
+    struct match *match;
+    bool fits;
+
+    for (size_t i = 0; i < in->record->n_resources; i++)
+        add_entry(all, in->record->resources[i]);
+    match = evaluate(in, &all, why);
+    fits = match != NULL;
+    match_destroy(&match);
+    resources_destroy(&all);
+    return fits;
+}

@@ -70,6 +70,14 @@ bool kill_book_is_due(struct kill_book *book, const char *task_id,
     return true;
 }
 
+bool kill_book_has(const struct kill_book *book, const char *task_id)
+{
+    struct sent *sent = NULL;
+
+    HASH_FIND_STR(book->sent, task_id, sent);
+    return sent != NULL;
+}
+
 void kill_book_forget(struct kill_book *book, const char *task_id)
 {
     struct sent *sent = NULL;

@@ -22,6 +22,8 @@ void kill_book_destroy(struct kill_book **book);
 /* Is it time to (re)send it?  True means: sent, as far as the book goes. */
 bool kill_book_is_due(struct kill_book *book, const char *task_id,
                       int64_t now_ms);
+/* Was it sent, in this subscription? */
+bool kill_book_has(const struct kill_book *book, const char *task_id);
 void kill_book_forget(struct kill_book *book, const char *task_id);
 /* Forgets all whose order does not stand any more. */
 void kill_book_sweep(struct kill_book *book,

@@ -460,11 +460,16 @@ static void forget_quiet(struct pass *p)
 static void tell_waiting(struct pass *p, struct demand_view *view)
 {
     struct quiet *unmet = find_quiet(p->owner->unmet, view->demand->id);
+    bool is_news = hold_judge(p, view);
 
     /* When it becomes placeable it is new work again. */
-    if (unmet && view->state != DEMAND_BLOCKED)
+    if (view->holds_kill)
+        note_unmet(p, view); /* its agent's offer may be filtered */
+    else if (unmet && view->state != DEMAND_BLOCKED)
         drop_quiet(&p->owner->unmet, unmet);
-    outcomes_note(p->session->outcomes, view, view->why, "", 0);
+    if (is_news)
+        outcomes_note(p->session->outcomes, view, view->why, "",
+                      view->holds_kill ? 1 : 0);
 }
 
 static void finish_pass(struct pass *p)

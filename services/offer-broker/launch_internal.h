@@ -80,9 +80,17 @@ bool matching_is_fresh(const struct demand_view *view);
  * others' offers are on their way. */
 void matching_share(struct pass *p, const struct demand_view *views,
                     size_t count);
+/* Would it fit on its pod's agent, which offers this (NULL: nothing), if the
+ * pod's tasks had ended? */
+bool matching_would_fit(struct pass *p, struct demand_view *view,
+                        const struct resources *offered, struct buf *why);
 void matching_end(struct pass *p);
 /* Keeps the offers that show a part of the (waiting) pod for a while. */
 void matching_need(struct pass *p, const struct demand_view *view);
+
+/* hold.c: sets holds_kill and why.  false: why is no news, as nothing is
+ * offered just now. */
+bool hold_judge(struct pass *p, struct demand_view *view);
 
 /* launch.c: adds the launch on this pool to the agent's transaction. */
 void launch_accept(struct pass *p, size_t at, const struct demand_view *view,

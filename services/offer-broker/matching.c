@@ -88,6 +88,17 @@ static struct eval_in eval_in_of(const struct attempt *a)
     };
 }
 
+/* The resource sets of its tasks. */
+static const char **sets_of(const struct demand_view *view)
+{
+    const Reeve__Demand *demand = view->demand;
+    const char **sets = xcalloc(demand->n_tasks, sizeof(*sets));
+
+    for (size_t i = 0; i < demand->n_tasks; i++)
+        sets[i] = spec_find_task(view->pod, demand->tasks[i])->resource_set;
+    return sets;
+}
+
 static void add_reason(struct attempt *a, const struct agent_pool *pool,
                        const char *why)
 {
@@ -464,6 +475,22 @@ static bool place_one(struct attempt *a)
     return is_placed;
 }
 
+bool matching_would_fit(struct pass *p, struct demand_view *view,
+                        const struct resources *offered, struct buf *why)
+{
+    struct attempt a = {.pass = p, .view = view};
+    struct eval_in in;
+    bool fits;
+
+    a.role = spec_pod_role(session_spec(p->session), view->pod);
+    a.sets = sets_of(view);
+    in = eval_in_of(&a);
+    fits = evaluate_would_fit(&in, offered, why);
+    free(a.sets);
+    free(a.role);
+    return fits;
+}
+
 bool matching_is_fresh(const struct demand_view *view)
 {
     return view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT ||
@@ -512,10 +539,7 @@ bool matching_place(struct pass *p, struct demand_view *view)
         return false;
     a.rules = placement_parse(str_or_empty(view->pod->placement), NULL);
     a.role = spec_pod_role(session_spec(p->session), view->pod);
-    a.sets = xcalloc(view->demand->n_tasks, sizeof(*a.sets));
-    for (size_t i = 0; i < view->demand->n_tasks; i++)
-        a.sets[i] =
-            spec_find_task(view->pod, view->demand->tasks[i])->resource_set;
+    a.sets = sets_of(view);
     is_placed = a.rules && (place_one(&a) || a.is_put_off);
     if (!is_placed)
         explain(&a);

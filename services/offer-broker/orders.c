@@ -7,6 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/mesos/pb_mesos.h"
+#include "lib/spec/spec.h"
 #include "services/offer-broker/session.h"
 #include "services/offer-broker/status.h"
 #include "services/offer-broker/writes.h"
@@ -16,10 +17,60 @@
 #define MAX_RECONCILE   1000 /* tasks in one RECONCILE */
 
 /* ---- kill --------------------------------------------------------- */
+/* A pod instance whose tasks go on for now. */
+struct held {
+    const char *instance;
+    UT_hash_handle hh;
+};
+
 struct killing {
     struct session *session;
     struct writes *done; /* orders that are fulfilled; NULL: none */
+    struct held *held;
 };
+
+static void collect_held(struct killing *k, const struct demand_view *views,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct held *held = NULL;
+
+        if (!views[i].holds_kill)
+            continue;
+        HASH_FIND_STR(k->held, views[i].instance, held);
+        if (held)
+            continue;
+        held = xcalloc(1, sizeof(*held));
+        held->instance = views[i].instance;
+        HASH_ADD_KEYPTR(hh, k->held, held->instance, strlen(held->instance),
+                        held);
+    }
+}
+
+static void drop_held(struct killing *k)
+{
+    struct held *held, *next;
+
+    HASH_ITER(hh, k->held, held, next)
+    {
+        HASH_DEL(k->held, held);
+        free(held);
+    }
+}
+
+static bool is_held(const struct killing *k, const Reeve__KillOrder *order,
+                    const struct fact_task *task)
+{
+    AUTO_FREE char *instance = NULL;
+    struct held *held = NULL;
+
+    if (!k->held || !order->demand_id)
+        return false;
+    instance = spec_pod_instance(str_or_empty(task->info->pod_type),
+                                 task->info->pod_index);
+    HASH_FIND_STR(k->held, instance, held);
+    return held && !kill_book_has(k->session->kills, task->info->task_id);
+}
 
 static void send_kill(struct session *s, const Reeve__KillOrder *order,
                       const char *task_id, const char *agent_id)
@@ -63,6 +114,8 @@ static void on_order(void *self, const struct fact *fact)
             fulfilled(k, fact);
         return;
     }
+    if (is_current && is_held(k, order, &task))
+        return;
     if (kill_book_is_due(s->kills, fact->id, clock_mono_ms()))
         send_kill(s, order, fact->id,
                   is_current ? task.info->agent_id : order->agent_id);
@@ -94,14 +147,17 @@ static bool order_stands(const void *self, const char *task_id)
     return facts_kill(s->facts, task_id, NULL) != NULL;
 }
 
-void orders_kill(struct session *s)
+void orders_kill(struct session *s, const struct demand_view *views,
+                 size_t count)
 {
     struct killing k = {.session = s};
     struct cleanup *cleanup;
     struct txn *txn;
 
     kill_book_sweep(s->kills, order_stands, s);
+    collect_held(&k, views, count);
     facts_each_kill(s->facts, on_order, &k);
+    drop_held(&k);
     if (!k.done)
         return;
     cleanup = xcalloc(1, sizeof(*cleanup));

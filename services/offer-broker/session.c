@@ -785,9 +785,9 @@ static void pass(struct session *s)
 
     orders_reconcile(s);
     fresh_ask(s->fresh);
-    orders_kill(s);
     views = demand_book_judge(s->facts, &s->broker->build, now_wall_ms, &count);
     launches_try(s->launches, views, count);
+    orders_kill(s, views, count);
     for (size_t i = 0; i < count; i++)
         has_work |= demand_needs_offers(&views[i], now_wall_ms, 5000);
     has_work |= launches_pending(s->launches) > 0;

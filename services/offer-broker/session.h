@@ -211,7 +211,9 @@ struct session *operator_session(struct broker *broker, const char *service,
 
 /* ---- orders.c ----------------------------------------------------- */
 /* Kills what stored orders name; asks the master about tasks. */
-void orders_kill(struct session *session);
+/* But for the tasks of demands that hold their kill. */
+void orders_kill(struct session *session, const struct demand_view *views,
+                 size_t count);
 void orders_reconcile(struct session *session);
 /* A new subscription: everything is to be asked and ordered again. */
 void orders_begin(struct session *session);

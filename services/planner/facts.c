@@ -606,6 +606,15 @@ const struct fact_task *facts_task(const struct facts *facts, const char *name)
     return task;
 }
 
+const struct fact_demand *facts_demand(const struct facts *facts,
+                                       const char *id)
+{
+    struct fact_demand *demand;
+    const char *key = str_or_empty(id);
+    HASH_FIND_STR(facts->demands, key, demand);
+    return demand;
+}
+
 const struct fact_kill *facts_kill(const struct facts *facts,
                                    const char *task_id)
 {

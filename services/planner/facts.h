@@ -121,6 +121,8 @@ const struct fact_config *facts_config(const struct facts *facts,
 const struct fact_config *facts_target_config(const struct facts *facts);
 const struct fact_plan *facts_plan(const struct facts *facts, const char *name);
 const struct fact_task *facts_task(const struct facts *facts, const char *name);
+const struct fact_demand *facts_demand(const struct facts *facts,
+                                       const char *id);
 const struct fact_kill *facts_kill(const struct facts *facts,
                                    const char *task_id);
 const struct fact_property *facts_property(const struct facts *facts,

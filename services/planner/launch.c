@@ -178,13 +178,18 @@ void launch_kill_until_dead(const struct facts *facts,
 }
 
 static void kill_task(struct launcher *l, const struct fact_task *task,
-                      const char *reason)
+                      const char *reason, const char *demand_id)
 {
+    Reeve__KillOrder order = REEVE__KILL_ORDER__INIT;
+    AUTO_FREE char *id = xstrdup(demand_id);
+
     if (!fact_task_is_alive(task) ||
         facts_kill(l->source.facts, task->info->task_id) ||
         !add_done(&l->killed, task->info->task_id))
         return;
-    launch_kill(l->source.facts, task, reason, l->source.now_ms, l->changes);
+    PB_SET(&order, created_wall_ms, l->source.now_ms);
+    order.demand_id = id;
+    put_kill(l->source.facts, task, order, reason, l->changes);
 }
 
 /* An outstanding demand waits for its old tasks to end: make sure they will. */
@@ -197,8 +202,20 @@ static void kill_for_demand(struct launcher *l,
         const struct fact_task *task =
             fact_pod_task(demand->pod, demand->demand->tasks[i]);
         if (task)
-            kill_task(l, task, reason);
+            kill_task(l, task, reason, demand->id);
     }
+}
+
+/* What the task made room for is not wanted any more. */
+static bool has_no_reason(const struct launcher *l,
+                          const Reeve__KillOrder *order)
+{
+    const struct fact_demand *demand = NULL;
+
+    if (!order->demand_id)
+        return false;
+    demand = facts_demand(l->source.facts, order->demand_id);
+    return !demand || launcher_has_withdrawn(l, demand);
 }
 
 static void drop_done_kills(struct launcher *l)
@@ -211,7 +228,7 @@ static void drop_done_kills(struct launcher *l)
         const char *name = str_or_empty(k->order->task_name);
         const struct fact_task *task = facts_task(facts, name);
         if (task && task->info && str_eq(task->info->task_id, k->task_id) &&
-            fact_task_is_alive(task))
+            fact_task_is_alive(task) && !has_no_reason(l, k->order))
             continue;
         changes_remove(l->changes, facts_key(facts, "kill", k->task_id),
                        k->revision);
@@ -394,13 +411,13 @@ void launcher_launch(struct launcher *launcher, const struct launch *given)
     AUTO_FREE char *reason =
         xasprintf("plan %s, step %s", launch->plan->name, step->name);
     bool any_alive = false;
+    put_demand(launcher, launch);
     for (size_t i = 0; pod && i < pod->n_tasks; i++) {
         if (!must_go(launch, pod->tasks[i]))
             continue;
         any_alive |= fact_task_is_alive(pod->tasks[i]);
-        kill_task(launcher, pod->tasks[i], reason);
+        kill_task(launcher, pod->tasks[i], reason, step->demand_id);
     }
-    put_demand(launcher, launch);
     PB_SET(step, status, PLAN_PREPARED);
     PB_STR(step, message,
            any_alive ? "waits for its old tasks to end"

@@ -510,7 +510,8 @@ static void restart_pod(const struct operate_source *source,
         if (!fact_task_is_alive(task))
             continue;
         PB_ADD_STR(reply, tasks, task->name);
-        if (!facts_kill(facts, task->info->task_id))
+        const struct fact_kill *kill = facts_kill(facts, task->info->task_id);
+        if (!kill || kill->order->demand_id) /* one that may have to wait */
             launch_kill(facts, task, "restart of the pod by the operator",
                         source->now_ms, changes);
     }

@@ -188,9 +188,12 @@ static Reeve__PlanStatus judge_demanded(const struct task_case *c,
         return PLAN_DELAYED;
     }
     const Reeve__Outcome *outcome = c->pod->outcome;
-    if (c->task && fact_task_is_alive(c->task))
+    bool is_told = outcome && str_eq(outcome->demand_id, demand->id);
+    if (c->task && fact_task_is_alive(c->task) && !is_told)
         SAY(out, "waits for the old task %s to end", c->task->info->task_id);
-    else if (outcome && str_eq(outcome->demand_id, demand->id))
+    else if (c->task && fact_task_is_alive(c->task))
+        SAY(out, "%s", str_or_empty(outcome->summary));
+    else if (is_told)
         say_no_offer_fits(c, out);
     else
         SAY(out, "waits for an offer that fits");

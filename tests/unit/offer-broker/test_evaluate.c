@@ -555,3 +555,45 @@ Test(evaluate, instance_of_operation)
                   instance_cases[i].id, str_or_empty(got));
     }
 }
+
+/* What a running pod would find when its tasks had ended. */
+static const struct {
+    const char *name, *offered; /* beside what it has; NULL: nothing */
+    int64_t cpu_milli;
+    bool fits;
+} would_fit_cases[] = {
+    {"as it is", NULL, 1000, true},
+    {"less", NULL, 500, true},
+    {"more, nothing is offered", NULL, 2000, false},
+    {"more, enough is offered", "cpus:1", 2000, true},
+    {"more, not enough is offered", "cpus:0.9", 2000, false},
+};
+
+Test(evaluate, would_fit)
+{
+    for (size_t i = 0; i < ARRAY_LEN(would_fit_cases); i++) {
+        struct resources *offered = NULL;
+        Reeve__PodRecord *record;
+        struct bench b;
+
+        setup(&b, make_pod(), "cpus:4;mem:4096;disk:10240");
+        run(&b);
+        cr_assert(b.match, "%s", buf_text(&b.why));
+        record = PB_DUP(b.match->pod);
+        PB_SET(record, confirmed, true);
+        for (size_t k = 0; k < record->n_resources; k++)
+            PB_CLEAR_STRS(record->resources[k], operation_ids);
+        b.in.record = record;
+        b.pod->resource_sets[0]->cpu_milli = would_fit_cases[i].cpu_milli;
+        if (would_fit_cases[i].offered)
+            offered =
+                make_resources(would_fit_cases[i].offered, "data-store-role");
+        buf_clear(&b.why);
+        cr_expect_eq(evaluate_would_fit(&b.in, offered, &b.why),
+                     would_fit_cases[i].fits, "case %s: %s",
+                     would_fit_cases[i].name, buf_text(&b.why));
+        resources_destroy(&offered);
+        free_message(record);
+        teardown(&b);
+    }
+}
