@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "lib/base/base.h"
+#include "lib/spec/placement.h"
 
 enum where { NOWHERE, NOT_ON_DEVCLUSTER };
 
@@ -27,6 +28,18 @@ struct feature {
         return condition;                                                      \
     }
 
+/* The grammar has them; nothing answers them yet. */
+static bool asks_hook(const Reeve__PodSpec *pod)
+{
+    struct placement_rules *rules =
+        placement_parse(str_or_empty(pod->placement), NULL);
+    bool asks = rules && placement_hook(rules);
+
+    placement_free(&rules);
+    return asks;
+}
+
+POD(hook, asks_hook(p))
 POD(external_volumes, p->n_external_volumes > 0)
 POD(image, p->image)
 POD(networks, p->n_networks > 0)
@@ -41,6 +54,7 @@ TASK(ipc, t->ipc_mode)
 TASK(shm, t->has_shm_size_mib)
 
 static const struct feature features[] = {
+    {NOWHERE, "placement hooks", pod_hook, NULL},
     {NOWHERE, "transport-encryption", NULL, task_encryption},
     {NOT_ON_DEVCLUSTER, "external-volumes", pod_external_volumes, NULL},
     {NOT_ON_DEVCLUSTER, "image", pod_image, NULL},

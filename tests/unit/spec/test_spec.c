@@ -369,6 +369,22 @@ Test(spec, unsupported_features_are_told)
     cr_expect_eq(spec_unsupported_by_devcluster(plain, texts, 2), 0);
 }
 
+Test(spec, placement_hooks_are_told)
+{
+    AUTO_SPEC Reeve__ServiceSpec *hook =
+        parse("name: s\npods:\n  p: {count: 1, cmd: x, cpus: 1,\n"
+              "      placement: 'hostname:UNIQUE,@hook:IS:mine'}\n",
+              NULL);
+    AUTO_SPEC Reeve__ServiceSpec *plain =
+        parse("name: s\npods:\n  p: {count: 1, cmd: x, cpus: 1,\n"
+              "      placement: 'hostname:UNIQUE'}\n",
+              NULL);
+
+    cr_assert(hook && plain);
+    cr_expect(tells(spec_unsupported, hook, "placement hooks"));
+    cr_expect_not(tells(spec_unsupported, plain, "placement hooks"));
+}
+
 /* ---- names ---- */
 
 static void expect_taken(char *text, const char *want)
