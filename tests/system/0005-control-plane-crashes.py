@@ -59,7 +59,7 @@ def one_round(number, rng):
         victims = [p["name"] for p in s.info()["processes"]]
         rng.shuffle(victims)
         for victim in victims:
-            time.sleep(rng.uniform(0, 0.4))
+            time.sleep(rng.uniform(0, 0.25))
             early += not complete(s)
             with contextlib.suppress(KeyError, ProcessLookupError):
                 s.kill(victim)
