@@ -212,6 +212,13 @@ void demand_judge(struct demand_view *view, const struct facts *facts,
     facts_each_task_of(facts, instance, judge_task, &j);
 }
 
+bool demand_is_withdrawn(const Reeve__KillOrder *order,
+                         const struct facts *facts)
+{
+    return order->demand_id && !order->until_dead &&
+           !facts_demand(facts, order->demand_id, NULL);
+}
+
 /* ---- all of them -------------------------------------------------- */
 struct collect {
     struct demand_view *list;

@@ -45,6 +45,12 @@ void demand_judge(struct demand_view *view, const struct facts *facts,
                   const struct fact *demand, const struct build_config *config,
                   int64_t now_wall_ms);
 
+/* Was the demand that the order makes room for withdrawn?  Then its task goes
+ * on: the planner takes the order itself back only a transaction later.  A
+ * demand that was met is gone too, but then the task is dead already. */
+bool demand_is_withdrawn(const Reeve__KillOrder *order,
+                         const struct facts *facts);
+
 /* Judges all; oldest first.  Free the list with free(). */
 struct demand_view *demand_book_judge(const struct facts *facts,
                                       const struct build_config *config,

@@ -114,7 +114,8 @@ static void on_order(void *self, const struct fact *fact)
             fulfilled(k, fact);
         return;
     }
-    if (is_current && is_held(k, order, &task))
+    if (demand_is_withdrawn(order, s->facts) ||
+        (is_current && is_held(k, order, &task)))
         return;
     if (kill_book_is_due(s->kills, fact->id, clock_mono_ms()))
         send_kill(s, order, fact->id,

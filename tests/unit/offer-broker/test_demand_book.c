@@ -243,3 +243,35 @@ Test(demand_book, oldest_first)
     free_message(demand);
     facts_destroy(&facts);
 }
+
+Test(demand_book, what_makes_room_for_nothing_is_not_killed)
+{
+    static const struct {
+        const char *name, *demand_id;
+        bool until_dead, is_there, is_withdrawn;
+    } rows[] = {
+        {"its demand is there", "d1", false, true, false},
+        {"its demand is gone", "d1", false, false, true},
+        {"gone, but it is to die in any case", "d1", true, false, false},
+        {"for no demand: an operator's", NULL, false, false, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct facts *facts = facts_new("service/svc/");
+        Reeve__KillOrder order = REEVE__KILL_ORDER__INIT;
+        AUTO_FREE char *id =
+            rows[i].demand_id ? xstrdup(rows[i].demand_id) : NULL;
+
+        order.demand_id = id;
+        PB_SET(&order, until_dead, rows[i].until_dead);
+        if (rows[i].is_there) {
+            Reeve__Demand *demand = make_demand("server");
+
+            apply(facts, "demand/d1", &demand->base);
+            free_message(demand);
+        }
+        cr_expect_eq(demand_is_withdrawn(&order, facts), cases[i].is_withdrawn,
+                     "%s", cases[i].name);
+        facts_destroy(&facts);
+    }
+}
