@@ -270,8 +270,8 @@ Test(demand_book, what_makes_room_for_nothing_is_not_killed)
             apply(facts, "demand/d1", &demand->base);
             free_message(demand);
         }
-        cr_expect_eq(demand_is_withdrawn(&order, facts), cases[i].is_withdrawn,
-                     "%s", cases[i].name);
+        cr_expect_eq(demand_is_withdrawn(&order, facts), rows[i].is_withdrawn,
+                     "%s", rows[i].name);
         facts_destroy(&facts);
     }
 }
