@@ -25,6 +25,8 @@ static const char *add_escape(struct buf *out, const char *at, bool in_set)
 {
     char c = at[1];
 
+    if (!c)
+        return NULL;
     if (c == 'd')
         buf_add_str(out, in_set ? "0-9" : "[0-9]");
     else if (c == 'D' && !in_set)
@@ -34,7 +36,7 @@ static const char *add_escape(struct buf *out, const char *at, bool in_set)
         return NULL; /* in POSIX sets a backslash is itself */
     else if (in_set)
         buf_add_char(out, c);
-    else if (c && (strchr("wWsSbB", c) || !isalnum((unsigned char)c)))
+    else if (strchr("wWsSbB", c) || !isalnum((unsigned char)c))
         buf_addf(out, "\\%c", c);
     else
         return NULL;

@@ -109,6 +109,8 @@ static const struct {
     {"trailing comma", "a:UNIQUE,", "Expected 2 or 3, got 1"},
     {"lookahead", "a:LIKE:(?=b)", "Bad regular expression"},
     {"half a group", "a:LIKE:a)|(b", "Bad regular expression"},
+    {"nothing escaped", "a:LIKE:x\\", "Bad regular expression"},
+    {"nothing escaped in a set", "a:LIKE:[x\\", "Bad regular expression"},
     {"strange escape", "a:LIKE:\\\\pL", "Bad regular expression"},
     {"hook that is not", "@hook:IS_NOT:x", "@hook:IS:name"},
     {"object of no type", "{}", "'' is no placement rule"},
