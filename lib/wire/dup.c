@@ -10,37 +10,8 @@
 #include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/wire/field.h"
 #include "lib/wire/wire.h"
-
-static size_t size_of_element(ProtobufCType type)
-{
-    switch (type) {
-    case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_SINT32:
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT:
-    case PROTOBUF_C_TYPE_ENUM:
-        return 4;
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_UINT64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-        return 8;
-    case PROTOBUF_C_TYPE_BOOL:
-        return sizeof(protobuf_c_boolean);
-    case PROTOBUF_C_TYPE_BYTES:
-        return sizeof(ProtobufCBinaryData);
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return sizeof(void *);
-    }
-    ASSERT(!"a type that protobuf-c has");
-    return 0;
-}
 
 /* What the element at this place points to becomes the copy's own. */
 static void own_element(const ProtobufCFieldDescriptor *field, void *element)
@@ -77,7 +48,7 @@ static void own_element(const ProtobufCFieldDescriptor *field, void *element)
 static void own_list(const ProtobufCFieldDescriptor *field, void *copy)
 {
     char *at = (char *)copy + field->offset;
-    size_t count, size = size_of_element(field->type);
+    size_t count, size = field_value_size(field);
     char *list;
 
     memcpy(&count, (char *)copy + field->quantifier_offset, sizeof(count));
