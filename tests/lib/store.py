@@ -40,7 +40,12 @@ class Redis:
              "--dir", self.folder, "--save", "", "--logfile",
              os.path.join(self.folder, "redis.log"), *self.options],
             stdin=subprocess.DEVNULL)
-        wait_for("Redis", self.answers)
+        wait_for("Redis", lambda: self.answers() or self.ended())
+
+    def ended(self):
+        if self.process.poll() is not None:
+            with open(os.path.join(self.folder, "redis.log")) as f:
+                raise RuntimeError("redis-server ended: " + f.read()[-1000:])
 
     def answers(self):
         try:

@@ -91,9 +91,16 @@ def wait_for(what, fn, timeout=30.0, every=0.05):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that connections get, which could take it until it is
+    listened on, and above those of Suite's tasks."""
+    while True:
+        port = random.randrange(30100, 32768)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def alive(pid):
