@@ -50,6 +50,7 @@ struct wal {
     bool is_busy; /* the thread has the other one */
     bool must_cut, has_failed;
     uint64_t durable_seq, revision;
+    uint64_t droppable_seq; /* segments up to here may go */
     int64_t last_sync_us;
     struct wal_segment *segments;
     size_t n_segments;
@@ -354,6 +355,24 @@ static void clear(struct batch *batch)
         buf_clear(&batch->bytes);
 }
 
+/* The newest segment may be but planned: until its first batch is durable, the
+ * one before it stays, or a failure would leave a folder without a log. */
+static void drop_segments(struct wal *w)
+{
+    uint64_t until = MIN(w->droppable_seq + 1, w->durable_seq);
+    size_t drop = 0;
+    while (drop + 1 < w->n_segments && w->segments[drop + 1].first_seq <= until)
+        drop++;
+    for (size_t i = 0; i < drop; i++) {
+        AUTO_FREE char *path =
+            wal_segment_path(w->dir, w->segments[i].first_seq);
+        unlink(path);
+    }
+    w->n_segments -= drop;
+    memmove(w->segments, w->segments + drop,
+            w->n_segments * sizeof *w->segments);
+}
+
 static int conclude(struct wal *w, const struct wal_batch *outcome,
                     const struct err *failure, struct err *err)
 {
@@ -364,6 +383,7 @@ static int conclude(struct wal *w, const struct wal_batch *outcome,
     }
     w->last_sync_us = outcome->sync_us;
     w->durable_seq = outcome->seq;
+    drop_segments(w);
     clear(&w->batches[!w->filling]);
     return 1;
 }
@@ -460,16 +480,6 @@ void wal_cut(struct wal *w)
 
 void wal_drop_until(struct wal *w, uint64_t seq)
 {
-    size_t drop = 0;
-    while (drop + 1 < w->n_segments &&
-           w->segments[drop + 1].first_seq <= seq + 1)
-        drop++;
-    for (size_t i = 0; i < drop; i++) {
-        AUTO_FREE char *path =
-            wal_segment_path(w->dir, w->segments[i].first_seq);
-        unlink(path);
-    }
-    w->n_segments -= drop;
-    memmove(w->segments, w->segments + drop,
-            w->n_segments * sizeof *w->segments);
+    w->droppable_seq = MAX(w->droppable_seq, seq);
+    drop_segments(w);
 }

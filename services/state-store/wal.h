@@ -69,7 +69,8 @@ size_t wal_segments(const struct wal *wal);
 
 /* The next batch starts a new segment, so that the old ones can go. */
 void wal_cut(struct wal *wal);
-/* Removes the segments that hold nothing after seq. */
+/* Removes the segments that hold nothing after seq, each once the one that
+ * follows it is durable. */
 void wal_drop_until(struct wal *wal, uint64_t seq);
 
 #endif

@@ -412,6 +412,29 @@ static void remove_segment(const char *dir, uint64_t first)
     cr_assert_eq(unlink(path), 0);
 }
 
+/* A crash between the two would leave a snapshot and no log at all. */
+Test(wal, the_old_segment_stays_until_the_new_one_is_durable)
+{
+    char *dir = temp_dir();
+    struct table *t = table_new(test_lineage);
+    struct wal *wal = open_wal(dir, NULL, t);
+    log_it(wal, table_start_run(t, 1, 5));
+    wait_durable(wal, table_seq(t));
+    AUTO_FREE char *old = wal_segment_path(dir, 1);
+    uint64_t covered = table_seq(t);
+    wal_cut(wal);
+    log_it(wal, put(t, "a", "one"));
+    wal_flush(wal); /* the new segment is on its way, known to nobody yet */
+    wal_drop_until(wal, covered);
+    cr_expect_eq(access(old, F_OK), 0, "gone before the next was durable");
+    wait_durable(wal, table_seq(t));
+    cr_expect_neq(access(old, F_OK), 0, "still there");
+    cr_expect_eq(wal_segments(wal), 1);
+    wal_destroy(&wal);
+    table_destroy(&t);
+    temp_dir_remove(dir);
+}
+
 Test(wal, missing_parts_are_refused)
 {
     char *dir = temp_dir();
