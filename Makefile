@@ -13,7 +13,7 @@ CFLAGS   ?= $(OPT)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SAN) -I. -I$(B)/gen \
             -MMD -MP $(PKG_CFLAGS)
 LDLIBS    = $(PKG_LIBS) -lhiredis -Wl,--push-state,--as-needed -lzookeeper_mt \
-            -lssl -Wl,--pop-state -lpthread -lm
+            -lssl -lpcre2-8 -Wl,--pop-state -lpthread -lm
 # Asked only when something is built, so that `make deps` works without them.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)

@@ -271,12 +271,12 @@ bool placement_mentions(const struct placement_rules *rules, const char *field)
     return false;
 }
 
-static const char *hook_of(const struct placement_rule *rule)
+const char *placement_rule_hook(const struct placement_rule *rule)
 {
     const char *name = rule->op == PLACEMENT_HOOK ? rule->text : NULL;
 
     for (size_t i = 0; i < rule->n_children && !name; i++)
-        name = hook_of(&rule->children[i]);
+        name = placement_rule_hook(&rule->children[i]);
     return name;
 }
 
@@ -285,7 +285,7 @@ const char *placement_hook(const struct placement_rules *rules)
     const char *name = NULL;
 
     for (size_t i = 0; i < rules->n && !name; i++)
-        name = hook_of(&rules->rule[i]);
+        name = placement_rule_hook(&rules->rule[i]);
     return name;
 }
 

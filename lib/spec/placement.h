@@ -38,8 +38,15 @@ enum placement_operator {
 };
 
 struct placement_matcher; /* texts that are equal, differ, match, or any */
-bool placement_matches(const struct placement_matcher *matcher,
-                       const char *text);
+enum placement_match {
+    PLACEMENT_DIFFERS,
+    PLACEMENT_MATCHES,
+    PLACEMENT_TOO_HARD, /* the expression wants more work than is allowed */
+};
+enum placement_match placement_compare(const struct placement_matcher *matcher,
+                                       const char *text);
+/* As it was written; NULL where any text matches. */
+const char *placement_matcher_text(const struct placement_matcher *matcher);
 
 struct placement_rule {
     /* "hostname", "@region", "@zone" or an attribute's name ("@hostname" is
@@ -68,6 +75,8 @@ const struct placement_rule *placement_at(const struct placement_rules *rules,
 bool placement_mentions(const struct placement_rules *rules, const char *field);
 /* The name of a hook that is asked, or NULL. */
 const char *placement_hook(const struct placement_rules *rules);
+/* The same of one rule and those below it. */
+const char *placement_rule_hook(const struct placement_rule *rule);
 void placement_free(struct placement_rules **rules);
 
 #endif

@@ -19,7 +19,6 @@ struct placement_matcher *placement_matcher_new(enum matcher_kind kind,
                                                 struct err *err);
 void placement_matcher_free(struct placement_matcher **matcher);
 enum matcher_kind placement_matcher_kind(const struct placement_matcher *m);
-const char *placement_matcher_text(const struct placement_matcher *m);
 
 /* Fills *rule (zeroed) from a rule object; *budget: rules that may still be
  * made.  What was filled is the caller's to free, also on error. */

@@ -114,11 +114,34 @@ static bool any_equals(const char *field, const struct values *values,
     return false;
 }
 
-static bool any_matches(const struct values *values,
+/* ---- asking ------------------------------------------------------- */
+struct asking {
+    const struct place_in *in;
+    struct buf *why;
+    bool is_unknown; /* the rule at hand cannot be told */
+};
+
+static bool matches(struct asking *a, const struct placement_matcher *matcher,
+                    const char *text)
+{
+    enum placement_match match = placement_compare(matcher, text);
+
+    if (match != PLACEMENT_TOO_HARD)
+        return match == PLACEMENT_MATCHES;
+    if (!a->is_unknown)
+        buf_addf(a->why,
+                 "the expression '%.60s' is too hard to compare with "
+                 "'%.60s'",
+                 placement_matcher_text(matcher), text);
+    a->is_unknown = true;
+    return false;
+}
+
+static bool any_matches(struct asking *a, const struct values *values,
                         const struct placement_matcher *matcher)
 {
     for (size_t i = 0; i < values->n; i++)
-        if (placement_matches(matcher, values->text[i]))
+        if (matches(a, matcher, values->text[i]))
             return true;
     return false;
 }
@@ -173,16 +196,16 @@ static bool is_itself(const struct place_in *in, const struct placed *placed)
 }
 
 /* Is it another pod instance that the rule counts? */
-static bool counts(const struct place_in *in, const struct placement_rule *rule,
+static bool counts(struct asking *a, const struct placement_rule *rule,
                    const struct placed *placed)
 {
-    if (is_itself(in, placed))
+    if (is_itself(a->in, placed))
         return false;
     if (!rule->tasks)
-        return str_eq(placed->pod_type, in->pod_type);
+        return str_eq(placed->pod_type, a->in->pod_type);
     for (const struct placed_task *task = placed->tasks; task;
          task = task->next)
-        if (placement_matches(rule->tasks, task->name))
+        if (matches(a, rule->tasks, task->name))
             return true;
     return false;
 }
@@ -200,46 +223,44 @@ static const char *field_text(const struct placement_rule *rule)
     return *rule->field ? rule->field : "attribute";
 }
 
-static bool check_key(const struct place_in *in,
-                      const struct placement_rule *rule, const char *key,
-                      struct buf *why)
+static bool check_key(struct asking *a, const struct placement_rule *rule,
+                      const char *key)
 {
     unsigned max = rule->op == PLACEMENT_UNIQUE ? 1 : rule->number;
     unsigned count = 0;
 
-    for (size_t i = 0; i < in->n_placed && count < max; i++)
-        count += counts(in, rule, &in->placed[i]) &&
-                 placed_has(&in->placed[i], rule->field, key);
+    for (size_t i = 0; i < a->in->n_placed && count < max; i++)
+        count += counts(a, rule, &a->in->placed[i]) &&
+                 placed_has(&a->in->placed[i], rule->field, key);
     if (count < max)
         return true;
-    buf_addf(why, "%s %s has %u %s already, %u allowed", field_text(rule), key,
-             count, counted_text(in, rule), max);
+    buf_addf(a->why, "%s %s has %u %s already, %u allowed", field_text(rule),
+             key, count, counted_text(a->in, rule), max);
     return false;
 }
 
-static bool fail_absent(const struct placement_rule *rule, struct buf *why)
+static bool fail_absent(struct asking *a, const struct placement_rule *rule)
 {
     if (*rule->field)
-        buf_addf(why, "the agent has no %s", rule->field);
+        buf_addf(a->why, "the agent has no %s", rule->field);
     else
-        buf_add_str(why, "the agent has no attribute that the rule means");
+        buf_add_str(a->why, "the agent has no attribute that the rule means");
     return false;
 }
 
-static bool check_max_per(const struct place_in *in,
-                          const struct placement_rule *rule,
-                          const struct values *here, struct buf *why)
+static bool check_max_per(struct asking *a, const struct placement_rule *rule,
+                          const struct values *here)
 {
     bool has_key = false;
 
     for (size_t i = 0; i < here->n; i++) {
-        if (rule->match && !placement_matches(rule->match, here->text[i]))
+        if (rule->match && !matches(a, rule->match, here->text[i]))
             continue;
         has_key = true;
-        if (!check_key(in, rule, here->text[i], why))
+        if (!check_key(a, rule, here->text[i]))
             return false;
     }
-    return has_key || fail_absent(rule, why);
+    return has_key || a->is_unknown || fail_absent(a, rule);
 }
 
 /* ---- GROUP_BY ----------------------------------------------------- */
@@ -265,13 +286,13 @@ static void spread_add(struct spread *spread, const char *key)
     spread->list[i].count++;
 }
 
-static void spread_fill(struct spread *spread, const struct place_in *in,
+static void spread_fill(struct spread *spread, struct asking *a,
                         const struct placement_rule *rule)
 {
-    for (size_t i = 0; i < in->n_placed; i++) {
-        const char *key = placed_value(&in->placed[i], rule->field);
+    for (size_t i = 0; i < a->in->n_placed; i++) {
+        const char *key = placed_value(&a->in->placed[i], rule->field);
 
-        if (key && counts(in, rule, &in->placed[i]))
+        if (key && counts(a, rule, &a->in->placed[i]))
             spread_add(spread, key);
     }
 }
@@ -296,26 +317,26 @@ static bool spread_admits(const struct spread *spread, const char *key,
     return expected == 0 || spread->n >= expected || here == 0;
 }
 
-static bool check_group_by(const struct place_in *in,
-                           const struct placement_rule *rule,
-                           const struct values *here, struct buf *why)
+static bool check_group_by(struct asking *a, const struct placement_rule *rule,
+                           const struct values *here)
 {
     struct spread spread = {0};
     bool admits;
 
     if (here->n == 0)
-        return fail_absent(rule, why);
-    spread_fill(&spread, in, rule);
+        return fail_absent(a, rule);
+    spread_fill(&spread, a, rule);
     admits = spread_admits(&spread, here->text[0], rule->number);
     free(spread.list);
     if (!admits)
-        buf_addf(why, "%s %s is fuller than others", rule->field,
+        buf_addf(a->why, "%s %s is fuller than others", rule->field,
                  here->text[0]);
     return admits;
 }
 
 /* ---- rules of one value ------------------------------------------- */
-static bool holds(const struct placement_rule *rule, const struct values *here)
+static bool holds(struct asking *a, const struct placement_rule *rule,
+                  const struct values *here)
 {
     switch ((int)rule->op) {
     case PLACEMENT_CLUSTER:
@@ -324,9 +345,9 @@ static bool holds(const struct placement_rule *rule, const struct values *here)
     case PLACEMENT_IS_NOT:
         return !any_equals(rule->field, here, rule->text);
     case PLACEMENT_LIKE:
-        return any_matches(here, rule->match);
+        return any_matches(a, here, rule->match);
     case PLACEMENT_UNLIKE:
-        return !any_matches(here, rule->match);
+        return !any_matches(a, here, rule->match);
     case PLACEMENT_HAS_VALUE:
         return here->n > 0;
     default:
@@ -334,63 +355,62 @@ static bool holds(const struct placement_rule *rule, const struct values *here)
     }
 }
 
-static bool check_text(const struct placement_rule *rule,
-                       const struct values *here, struct buf *why)
+static bool check_text(struct asking *a, const struct placement_rule *rule,
+                       const struct values *here)
 {
-    if (holds(rule, here))
+    if (holds(a, rule, here) || a->is_unknown)
         return true;
     if (*rule->field)
-        buf_addf(why, "%s is %s, which the placement does not admit",
+        buf_addf(a->why, "%s is %s, which the placement does not admit",
                  rule->field, here->n ? here->text[0] : "not set");
     else
-        buf_addf(why,
+        buf_addf(a->why,
                  "the agent's attributes are not what the placement "
                  "admits (%s)",
                  str_or_empty(rule->text));
     return false;
 }
 
-static bool check_valued(const struct place_in *in,
-                         const struct placement_rule *rule, struct buf *why)
+static bool check_valued(struct asking *a, const struct placement_rule *rule)
 {
     struct values here = {0};
     bool admits;
 
-    values_of_offer(&here, rule->field, in->offer);
+    values_of_offer(&here, rule->field, a->in->offer);
     if (rule->op == PLACEMENT_UNIQUE || rule->op == PLACEMENT_MAX_PER)
-        admits = check_max_per(in, rule, &here, why);
+        admits = check_max_per(a, rule, &here);
     else if (rule->op == PLACEMENT_GROUP_BY)
-        admits = check_group_by(in, rule, &here, why);
+        admits = check_group_by(a, rule, &here);
     else
-        admits = check_text(rule, &here, why);
+        admits = check_text(a, rule, &here);
     values_free(&here);
     return admits;
 }
 
 /* ---- rules of the agent as such ----------------------------------- */
-static bool check_agent(const struct place_in *in,
-                        const struct placement_rule *rule, struct buf *why)
+static bool check_agent(struct asking *a, const struct placement_rule *rule)
 {
-    if (str_eq(in->offer->agent_id->value, rule->text))
+    if (str_eq(a->in->offer->agent_id->value, rule->text))
         return true;
-    buf_addf(why, "the agent is not %s", rule->text);
+    buf_addf(a->why, "the agent is not %s", rule->text);
     return false;
 }
 
-static bool check_local_region(const struct place_in *in, struct buf *why)
+static bool check_local_region(struct asking *a)
 {
-    const char *region = region_of(in->offer);
+    const char *region = region_of(a->in->offer);
+    const char *local = a->in->local_region;
 
-    if (!region || !in->local_region || str_eq(region, in->local_region))
+    if (!region || !local || str_eq(region, local))
         return true;
-    buf_addf(why, "the agent is in region %s, the master in %s", region,
-             in->local_region);
+    buf_addf(a->why, "the agent is in region %s, the master in %s", region,
+             local);
     return false;
 }
 
-static bool check_type(const struct place_in *in,
-                       const struct placement_rule *rule, struct buf *why)
+static bool check_type(struct asking *a, const struct placement_rule *rule)
 {
+    const struct place_in *in = a->in;
     bool is_anywhere = false, is_here = false;
 
     for (size_t i = 0; i < in->n_placed; i++) {
@@ -402,50 +422,86 @@ static bool check_type(const struct place_in *in,
         is_here |= str_eq(placed->agent_id, in->offer->agent_id->value);
     }
     if (rule->op == PLACEMENT_AVOID && is_here)
-        buf_addf(why, "the agent has a pod of type %s, which is to be avoided",
+        buf_addf(a->why,
+                 "the agent has a pod of type %s, which is to be avoided",
                  rule->text);
     else if (rule->op == PLACEMENT_COLOCATE && is_anywhere && !is_here)
-        buf_addf(why, "the agent has no pod of type %s", rule->text);
+        buf_addf(a->why, "the agent has no pod of type %s", rule->text);
     else
         return true;
     return false;
 }
 
-static bool check_hook(const struct place_in *in,
-                       const struct placement_rule *rule, struct buf *why)
+static enum place_verdict check_hook(struct asking *a,
+                                     const struct placement_rule *rule)
 {
-    if (in->hook)
-        return in->hook->admits(in->hook, rule->text, in, why);
-    buf_addf(why, "the broker has no placement hook to ask for %s", rule->text);
-    return false;
+    if (a->in->hook)
+        return a->in->hook->ask(a->in->hook, rule->text, a->in, a->why);
+    buf_addf(a->why, "the broker has no placement hook to ask for %s",
+             rule->text);
+    return PLACE_UNKNOWN;
 }
 
 /* ---- combinations ------------------------------------------------- */
-static bool check_rule(const struct place_in *in,
-                       const struct placement_rule *rule, struct buf *why);
+struct rule_list {
+    const struct placement_rule *rules;
+    size_t n;
+};
 
-static bool check_all(const struct place_in *in,
-                      const struct placement_rule *rule, struct buf *why)
+static enum place_verdict check_rule(const struct place_in *in,
+                                     const struct placement_rule *rule,
+                                     struct buf *why);
+
+/* Hooks last: they are asked only what nothing else decides. */
+static const struct placement_rule *nth(const struct rule_list *list, size_t n)
 {
-    for (size_t i = 0; i < rule->n_children; i++)
-        if (!check_rule(in, &rule->children[i], why))
-            return false;
-    return true;
+    for (int asks = 0; asks < 2; asks++)
+        for (size_t i = 0; i < list->n; i++)
+            if ((placement_rule_hook(&list->rules[i]) != NULL) == asks &&
+                n-- == 0)
+                return &list->rules[i];
+    return NULL;
 }
 
-static bool check_any(const struct place_in *in,
-                      const struct placement_rule *rule, struct buf *why)
+static enum place_verdict check_all(const struct place_in *in,
+                                    const struct rule_list *list,
+                                    struct buf *why)
+{
+    AUTO_BUF struct buf unknown = {0};
+
+    for (size_t i = 0; i < list->n; i++) {
+        AUTO_BUF struct buf reason = {0};
+        enum place_verdict verdict = check_rule(in, nth(list, i), &reason);
+
+        if (verdict == PLACE_NO) {
+            buf_add_str(why, buf_text(&reason));
+            return PLACE_NO;
+        }
+        if (verdict == PLACE_UNKNOWN && unknown.len == 0)
+            buf_add_str(&unknown, buf_text(&reason));
+    }
+    buf_add_str(why, buf_text(&unknown));
+    return unknown.len > 0 ? PLACE_UNKNOWN : PLACE_YES;
+}
+
+static enum place_verdict check_any(const struct place_in *in,
+                                    const struct rule_list *list,
+                                    struct buf *why)
 {
     AUTO_BUF struct buf reasons = {0};
+    enum place_verdict best = PLACE_NO;
 
-    for (size_t i = 0; i < rule->n_children; i++) {
+    for (size_t i = 0; i < list->n && best != PLACE_YES; i++) {
+        enum place_verdict verdict;
+
         if (i > 0)
             buf_add_str(&reasons, ", and ");
-        if (check_rule(in, &rule->children[i], &reasons))
-            return true;
+        verdict = check_rule(in, nth(list, i), &reasons);
+        best = MAX(best, verdict);
     }
-    buf_add_str(why, buf_text(&reasons));
-    return false;
+    if (best != PLACE_YES)
+        buf_add_str(why, buf_text(&reasons));
+    return best;
 }
 
 static const char *name_of(const struct placement_rule *rule)
@@ -455,54 +511,80 @@ static const char *name_of(const struct placement_rule *rule)
     return rule->field && *rule->field ? rule->field : "a rule";
 }
 
-static bool check_none(const struct place_in *in,
-                       const struct placement_rule *rule, struct buf *why)
+static enum place_verdict check_none(const struct place_in *in,
+                                     const struct rule_list *list,
+                                     struct buf *why)
 {
-    for (size_t i = 0; i < rule->n_children; i++) {
-        AUTO_BUF struct buf unused = {0};
+    AUTO_BUF struct buf unknown = {0};
 
-        if (!check_rule(in, &rule->children[i], &unused))
-            continue;
-        buf_addf(why, "the agent is what the placement excludes (%s)",
-                 name_of(&rule->children[i]));
-        return false;
+    for (size_t i = 0; i < list->n; i++) {
+        const struct placement_rule *rule = nth(list, i);
+        AUTO_BUF struct buf reason = {0};
+        enum place_verdict verdict = check_rule(in, rule, &reason);
+
+        if (verdict == PLACE_YES) {
+            buf_addf(why, "the agent is what the placement excludes (%s)",
+                     name_of(rule));
+            return PLACE_NO;
+        }
+        if (verdict == PLACE_UNKNOWN && unknown.len == 0)
+            buf_add_str(&unknown, buf_text(&reason));
     }
-    return true;
+    buf_add_str(why, buf_text(&unknown));
+    return unknown.len > 0 ? PLACE_UNKNOWN : PLACE_YES;
 }
 
-static bool check_rule(const struct place_in *in,
-                       const struct placement_rule *rule, struct buf *why)
+static bool check_leaf(struct asking *a, const struct placement_rule *rule)
 {
     switch ((int)rule->op) {
-    case PLACEMENT_ALL:
-        return check_all(in, rule, why);
-    case PLACEMENT_ANY:
-        return check_any(in, rule, why);
-    case PLACEMENT_NONE:
-        return check_none(in, rule, why);
     case PLACEMENT_AGENT:
-        return check_agent(in, rule, why);
+        return check_agent(a, rule);
     case PLACEMENT_LOCAL_REGION:
-        return check_local_region(in, why);
+        return check_local_region(a);
     case PLACEMENT_AVOID:
     case PLACEMENT_COLOCATE:
-        return check_type(in, rule, why);
-    case PLACEMENT_HOOK:
-        return check_hook(in, rule, why);
+        return check_type(a, rule);
     default:
-        return check_valued(in, rule, why);
+        return check_valued(a, rule);
     }
+}
+
+static enum place_verdict check_rule(const struct place_in *in,
+                                     const struct placement_rule *rule,
+                                     struct buf *why)
+{
+    const struct rule_list below = {rule->children, rule->n_children};
+    struct asking a = {.in = in, .why = why};
+    bool admits;
+
+    switch ((int)rule->op) {
+    case PLACEMENT_ALL:
+        return check_all(in, &below, why);
+    case PLACEMENT_ANY:
+        return check_any(in, &below, why);
+    case PLACEMENT_NONE:
+        return check_none(in, &below, why);
+    case PLACEMENT_HOOK:
+        return check_hook(&a, rule);
+    default:
+        break;
+    }
+    admits = check_leaf(&a, rule);
+    if (a.is_unknown)
+        return PLACE_UNKNOWN;
+    return admits ? PLACE_YES : PLACE_NO;
 }
 
 /* Where no rule speaks of regions. */
 static bool check_region(const struct place_in *in, struct buf *why)
 {
     const char *region = region_of(in->offer);
+    struct asking a = {.in = in, .why = why};
 
     if (placement_mentions(in->rules, "@region"))
         return true;
     if (!in->region)
-        return check_local_region(in, why);
+        return check_local_region(&a);
     if (str_eq(region, in->region))
         return true;
     buf_addf(why, "the agent is in %s%s, the service in region %s",
@@ -513,8 +595,8 @@ static bool check_region(const struct place_in *in, struct buf *why)
 
 bool place_admits(const struct place_in *in, struct buf *why)
 {
-    for (size_t i = 0; i < placement_count(in->rules); i++)
-        if (!check_rule(in, placement_at(in->rules, i), why))
-            return false;
-    return check_region(in, why);
+    const size_t n = placement_count(in->rules);
+    const struct rule_list list = {n ? placement_at(in->rules, 0) : NULL, n};
+
+    return check_region(in, why) && check_all(in, &list, why) == PLACE_YES;
 }

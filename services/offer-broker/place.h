@@ -3,7 +3,10 @@
  *
  * Pure.  The grammar is lib/spec's.  Counting rules count pod instances, this
  * one excepted.  An attribute that the agent does not have equals nothing and
- * differs from everything.  A pod whose rules say nothing of regions goes to
+ * differs from everything.  What cannot be told now (a hook that has not
+ * answered, an expression that takes too long) is not admitted, and neither is
+ * its opposite.  Hooks are asked last, and not about an agent that other rules
+ * refuse.  A pod whose rules say nothing of regions goes to
  * the service's region, or, without one, to the master's.
  */
 #ifndef REEVE_OFFER_BROKER_PLACE_H
@@ -37,10 +40,14 @@ struct placed {
 
 struct place_in;
 
-/* What a HookRule asks; the caller's. */
+/* No is the least, so that "all" is the least of them and "any" the greatest.
+ */
+enum place_verdict { PLACE_NO, PLACE_UNKNOWN, PLACE_YES };
+
+/* What a HookRule asks; the caller's.  But for PLACE_YES *why gets a reason. */
 struct place_hook {
-    bool (*admits)(struct place_hook *hook, const char *name,
-                   const struct place_in *in, struct buf *why);
+    enum place_verdict (*ask)(struct place_hook *hook, const char *name,
+                              const struct place_in *in, struct buf *why);
 };
 
 struct place_in {

@@ -14,9 +14,9 @@ static void use(const struct placement_rule *rule, int depth)
 {
     ASSERT(depth < 100);
     if (rule->match)
-        placement_matches(rule->match, "rack:r1");
+        placement_compare(rule->match, "rack:aaaaaaaaaaaaaaaaaaaaaaaaaaaaa1");
     if (rule->tasks)
-        placement_matches(rule->tasks, "data-0");
+        placement_compare(rule->tasks, "data-0");
     for (size_t i = 0; i < rule->n_children; i++)
         use(&rule->children[i], depth + 1);
 }

@@ -22,6 +22,11 @@ static Reeve__LabelSpec *attributes[3] = {&labels[0], &labels[1], &labels[2]};
 #define NOT(rule)  RULE("Not", "\"rule\":" rule)
 #define AGENT(id)  RULE("Agent", "\"agent-id\":\"" id "\"")
 #define HOST(name) RULE("Hostname", "\"matcher\":" M("Exact", "string", name))
+#define HOST_LIKE(text)                                                        \
+    RULE("Hostname", "\"matcher\":" M("Regex", "pattern", text))
+/* Takes exponential time on many a's. */
+#define HARD       "(a|aa|aaa|a*)+[bc]"
+#define MANY_A     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define RACK(text) RULE("Attribute", "\"matcher\":" M("Exact", "string", text))
 #define TYPE(pod, b)                                                           \
     RULE("TaskType", "\"type\":\"" pod "\",\"behavior\":\"" b "\"")
@@ -50,6 +55,15 @@ static const struct {
     {"like matches all of it", "rack:LIKE:r", "S9", "r3", 2, false},
     {"unlike", "rack:UNLIKE:r[0-3]", "S9", "r3", 2, false},
     {"unlike, none", "rack:UNLIKE:r[0-3]", "S9", NULL, 2, true},
+    {"like, too hard to tell", "rack:LIKE:" HARD, "S9", MANY_A, 2, false},
+    {"nor is it unlike", "rack:UNLIKE:" HARD, "S9", MANY_A, 2, false},
+    {"nor the opposite", NOT(HOST_LIKE(HARD)), MANY_A, NULL, 2, false},
+    {"but one of two", ANY(HOST_LIKE(HARD) "," RACK("rack:r5")), MANY_A, "r5",
+     2, true},
+    {"too hard to count",
+     RULE("MaxPerAttribute",
+          "\"max\":9,\"matcher\":" M("Regex", "pattern", HARD)),
+     "S9", MANY_A, 2, false},
     {"scalar as a number", "rack:IS:5", "S9", "5.000", 2, true},
     {"both rules", "hostname:UNIQUE,rack:LIKE:r.", "S9", "r5", 2, true},
     {"second rule fails", "hostname:UNIQUE,rack:LIKE:x.", "S9", "r5", 2, false},
@@ -249,8 +263,8 @@ Test(place, regions)
     }
 }
 
-static bool even_host(struct place_hook *hook, const char *name,
-                      const struct place_in *in, struct buf *why)
+static enum place_verdict even_host(struct place_hook *hook, const char *name,
+                                    const struct place_in *in, struct buf *why)
 {
     bool admits = (in->offer->hostname[1] - '0') % 2 == 0;
 
@@ -258,7 +272,7 @@ static bool even_host(struct place_hook *hook, const char *name,
     cr_expect_str_eq(name, "even");
     if (!admits)
         buf_add_str(why, "odd");
-    return admits;
+    return admits ? PLACE_YES : PLACE_NO;
 }
 
 Test(place, hook_is_asked)

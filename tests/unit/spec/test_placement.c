@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <jansson.h>
+#include <sys/resource.h>
 
-#include "lib/spec/placement.h"
+#include "lib/spec/placement_internal.h"
 #include "tests/unit/spec/spec_test.h"
 
 #define EXACT(text)   "{\"@type\":\"ExactMatcher\",\"string\":\"" text "\"}"
@@ -107,11 +108,16 @@ static const struct {
     {"mixed json", "[[\"a\",\"UNIQUE\"], 3]", "list of texts"},
     {"broken json", "[\"a\", \"UNIQUE\"", "Expected 2 or 3"},
     {"trailing comma", "a:UNIQUE,", "Expected 2 or 3, got 1"},
-    {"lookahead", "a:LIKE:(?=b)", "Bad regular expression"},
     {"half a group", "a:LIKE:a)|(b", "Bad regular expression"},
     {"nothing escaped", "a:LIKE:x\\", "Bad regular expression"},
     {"nothing escaped in a set", "a:LIKE:[x\\", "Bad regular expression"},
-    {"strange escape", "a:LIKE:\\\\pL", "Bad regular expression"},
+    {"strange escape", "a:LIKE:\\\\y", "Bad regular expression"},
+    {"bytes", "a:LIKE:\\\\C", "Bad regular expression"},
+    {"a set within a set", "a:LIKE:[a-c[d]]", "a set within a set"},
+    {"both of two sets", "a:LIKE:[a-c&&b]", "a set within a set"},
+    {"a verb", "a:LIKE:(*LIMIT_MATCH=9)a", "nothing to repeat before '*'"},
+    {"a verb later", "a:LIKE:a(*COMMIT)", "nothing to repeat before '*'"},
+    {"said where", "a:LIKE:a{9\\,1}", "numbers out of order"},
     {"hook that is not", "@hook:IS_NOT:x", "@hook:IS:name"},
     {"object of no type", "{}", "'' is no placement rule"},
     {"object of another type", "{\"@type\":\"Rule\"}", "'Rule' is no"},
@@ -161,6 +167,25 @@ static const struct {
     {"node\\.one", "node.one", true},
     {"node\\.one", "nodexone", false},
     {"\\w+", "a_1", true},
+    {"a.+?", "abc", true}, /* lazy, possessive and atomic as in Java */
+    {"a.++", "abc", true},
+    {"a.++c", "abc", false},
+    {"(?>a|ab)c", "abc", false},
+    {"(?!db).*", "web-1", true},
+    {"(?!db).*", "db-1", false},
+    {"(?i)NODE-\\d", "node-7", true},
+    {"(\\w)\\1", "aa", true},
+    {"(\\w)\\1", "ab", false},
+    {"\\p{L}+", "\xc3\xa9t\xc3\xa9", true},
+    {".", "\xc3\xa9", true}, /* one letter, two bytes */
+    {"[\\]\\[]+", "[]", true},
+    {"\\Q[x\\E.", "[x1", true},
+    {"a|b\\Z", "a", true},
+    {"()", "", true},
+    {"()", "a", false},
+    {"a.b", "a\nb", false},
+    {"a\\.b", "a.b", true},
+    {".*", "\xff\xfe", true}, /* no UTF-8: what is can still be compared */
 };
 
 Test(placement, expressions_match_the_whole_text)
@@ -176,11 +201,56 @@ Test(placement, expressions_match_the_whole_text)
         rules = placement_parse(json, &err);
         cr_assert(rules, "%s: %s", patterns[i].pattern, err.text);
         cr_expect_eq(
-            placement_matches(placement_at(rules, 0)->match, patterns[i].text),
-            patterns[i].matches, "%s on %s", patterns[i].pattern,
-            patterns[i].text);
+            placement_compare(placement_at(rules, 0)->match, patterns[i].text),
+            patterns[i].matches ? PLACEMENT_MATCHES : PLACEMENT_DIFFERS,
+            "%s on %s", patterns[i].pattern, patterns[i].text);
         placement_free(&rules);
     }
+}
+
+/* Small texts that would take much to compile or to compare. */
+static const struct {
+    const char *name, *pattern;
+    bool is_refused; /* as a rule; else LIKE and UNLIKE admit nothing */
+} hard_patterns[] = {
+    {"nested counts", "((((a{1,200}){1,200}){1,200}){1,200}){1,200}", true},
+    {"a count of counts", "(((a{999}){999}){999})", true},
+    {"pluses on pluses", ")\\+++++++++++++++++++++++++++++++++++++++++", true},
+    {"stars in stars", "((((((a*)*)*)*)*)*)*[bc]", false},
+    {"alternatives that overlap", "(a|aa|aaa|a*)+[bc]", false},
+    {"optional ones", "(a?){60}a{60}[bc]", false},
+};
+
+static long used_mib(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss / 1024;
+}
+
+static const char *const many_a =
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+Test(placement, expressions_are_bounded, .timeout = 20)
+{
+    long before = used_mib();
+
+    for (size_t i = 0; i < ARRAY_LEN(hard_patterns); i++) {
+        const char *name = hard_patterns[i].name;
+        struct err err = {0};
+        struct placement_matcher *matcher =
+            placement_matcher_new(MATCH_REGEX, hard_patterns[i].pattern, &err);
+
+        cr_expect_eq(matcher == NULL, hard_patterns[i].is_refused, "case: %s",
+                     name);
+        if (!matcher)
+            continue;
+        cr_expect_eq(placement_compare(matcher, many_a), PLACEMENT_TOO_HARD,
+                     "case: %s", name);
+        placement_matcher_free(&matcher);
+    }
+    cr_expect_lt(used_mib() - before, 200);
 }
 
 Test(placement, says_what_it_mentions)
