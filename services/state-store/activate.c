@@ -20,7 +20,7 @@
 #include "services/state-store/election.h"
 #include "services/state-store/recovery.h"
 #include "services/state-store/redis_mirror.h"
-#include "services/state-store/snapshot.h"
+#include "services/state-store/replace.h"
 #include "services/state-store/store.h"
 #include "services/state-store/table.h"
 #include "services/state-store/wal.h"
@@ -206,7 +206,7 @@ static void on_found(void *self, const struct copy *redis)
     what = apply_preference(s, what);
     s->is_log_diverged = what == RECOVERY_DIVERGED;
     /* A partner went on from Redis.  What the log has more was told nobody. */
-    if (s->is_log_diverged && s->is_paired && s->stage == STORE_STARTING)
+    if (what == RECOVERY_DIVERGED && s->is_paired && s->stage == STORE_STARTING)
         what = RECOVERY_LOAD;
     log_info("redis_found",
              "is_there=%d seq=%" PRIu64 " log_seq=%" PRIu64 " action=%s",
@@ -223,28 +223,21 @@ static void on_found(void *self, const struct copy *redis)
 /* The old log makes way for what Redis holds. */
 static int replace_log(struct store *s, struct table *table, struct err *err)
 {
-    const char *dir = data_dir_path(s->data_dir);
     bool is_continued =
         s->table && !s->is_log_diverged &&
         memcmp(table_lineage(s->table), table_lineage(table), 16) == 0 &&
         table_seq(s->table) <= table_seq(table);
-    if (s->table && !is_continued) {
-        char tag[32];
-        snprintf(tag, sizeof tag, "%" PRId64, clock_wall_ms());
-        if (data_dir_set_aside(dir, tag, err) < 0)
-            return -1;
-    }
-    struct view *view = table_view(table);
-    struct snapshot_plan plan = {dir, view, clock_wall_ms(), true};
-    int written = snapshot_write(&plan, &s->snapshot_bytes, err);
-    s->snapshot_seq = view->seq;
-    s->snapshot_revision = view->revision;
-    view_destroy(&view);
-    if (written < 0)
+    const struct replacement plan = {
+        .dir = data_dir_path(s->data_dir),
+        .table = table,
+        .wall_ms = clock_wall_ms(),
+        .sets_aside = s->table && !is_continued,
+    };
+    if (replace_state(&plan, &s->snapshot_bytes, err) < 0)
         return -1;
+    s->snapshot_seq = table_seq(table);
+    s->snapshot_revision = table_revision(table);
     wal_found_free(&s->found);
-    data_dir_remove_segments(dir, UINT64_MAX);
-    snapshot_remove_before(dir, s->snapshot_seq);
     return 0;
 }
 

@@ -19,6 +19,8 @@
 
 enum { NUMBER_DIGITS = 20 };
 
+static const char moving[] = ".part";
+
 struct data_dir {
     char *path;
     int lock_fd;
@@ -38,23 +40,6 @@ static int take_lock(struct data_dir *dir, struct err *err)
                    "%s: another state-store uses this folder; stop it first or "
                    "give this one its own --data-dir",
                    dir->path);
-}
-
-struct data_dir *data_dir_open(const char *path, struct err *err)
-{
-    AUTO(data_dir) struct data_dir *dir = xcalloc(1, sizeof *dir);
-    dir->lock_fd = -1;
-    if (fs_mkdirs(path, 0700, err) < 0)
-        return NULL;
-    /* The name of its owner in Redis has it: one folder, one name. */
-    dir->path = realpath(path, NULL);
-    if (!dir->path) {
-        err_sys(err, "%s", path);
-        return NULL;
-    }
-    if (take_lock(dir, err) < 0)
-        return NULL;
-    return MOVE(dir);
 }
 
 void data_dir_destroy(struct data_dir **dir)
@@ -216,12 +201,73 @@ static int move_one(const char *dir, const char *name, void *aside,
     return 0;
 }
 
+/* What is left of a move that was decided; the folder's name tells that it is
+ * whole. */
+static int finish_moving(const char *path, const char *part, struct err *err)
+{
+    struct file_visitor visitor = {is_state, move_one, (void *)(uintptr_t)part};
+    AUTO_FREE char *aside = xstrdup(part);
+    aside[strlen(part) - strlen(moving)] = '\0';
+    if (each_file(path, &visitor, err) < 0 || fs_sync_dir(part, err) < 0)
+        return -1;
+    if (rename(part, aside) < 0)
+        return err_sys(err, "%s: rename", part);
+    return fs_sync_dir(path, err);
+}
+
+/* The name that says so lasts before the first file is moved. */
 int data_dir_set_aside(const char *path, const char *tag, struct err *err)
 {
-    AUTO_FREE char *aside = xasprintf("%s/set-aside-%s", path, tag);
-    struct file_visitor visitor = {is_state, move_one, aside};
-    if (fs_mkdirs(aside, 0700, err) < 0 || each_file(path, &visitor, err) < 0 ||
-        fs_sync_dir(aside, err) < 0)
+    AUTO_FREE char *part = xasprintf("%s/set-aside-%s%s", path, tag, moving);
+    if (fs_mkdirs(part, 0700, err) < 0 || fs_sync_dir(path, err) < 0)
         return -1;
-    return fs_sync_dir(path, err);
+    return finish_moving(path, part, err);
+}
+
+static bool is_being_moved(const char *name)
+{
+    return str_starts(name, "set-aside-") && str_ends(name, moving);
+}
+
+static int finish_one(const char *dir, const char *name, void *context UNUSED,
+                      struct err *err)
+{
+    AUTO_FREE char *part = fs_join(dir, name);
+    return finish_moving(dir, part, err);
+}
+
+static int finish_set_aside(const char *path, struct err *err)
+{
+    struct file_visitor visitor = {is_being_moved, finish_one, NULL};
+    return each_file(path, &visitor, err);
+}
+
+/* The way to the folder must last as well as what is in it.  What is not ours
+ * to read was there before us. */
+static void sync_way(const char *path)
+{
+    AUTO_FREE char *at = xstrdup(path);
+    char *slash;
+    while ((slash = strrchr(at, '/')) && slash != at) {
+        *slash = '\0';
+        fs_sync_dir(at, NULL);
+    }
+}
+
+struct data_dir *data_dir_open(const char *path, struct err *err)
+{
+    AUTO(data_dir) struct data_dir *dir = xcalloc(1, sizeof *dir);
+    dir->lock_fd = -1;
+    if (fs_mkdirs(path, 0700, err) < 0)
+        return NULL;
+    /* The name of its owner in Redis has it: one folder, one name. */
+    dir->path = realpath(path, NULL);
+    if (!dir->path) {
+        err_sys(err, "%s", path);
+        return NULL;
+    }
+    if (take_lock(dir, err) < 0 || finish_set_aside(dir->path, err) < 0)
+        return NULL;
+    sync_way(dir->path);
+    return MOVE(dir);
 }

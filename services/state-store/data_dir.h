@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* data_dir - the folder that holds the store's files; one process at a time
  *
- *   lock                          flock'ed by the process that uses the folder
- *   reserve                       disk space kept back: given up when the disk
- * is full, so that what is under way gets written wal-<first seq>.log segments
- * of the log (wal_format.h) snapshot-<last seq>.snap      the table up to that
- * record
- *   *.tmp                         being made; removed at start
+ *   lock                   flock'ed by the process that uses the folder
+ *   reserve                disk space kept back: given up when the disk is full,
+ *                          so that what is under way gets written
+ *   wal-<first seq>.log    segments of the log (wal_format.h)
+ *   snapshot-<seq>.snap    the table up to that record
+ *   set-aside-<ms>/        a state that made way for Redis'; *.part: being moved
+ *                          there, finished at start
+ *   *.tmp                  being made; removed at start
  */
 #ifndef REEVE_STATE_STORE_DATA_DIR_H
 #define REEVE_STATE_STORE_DATA_DIR_H
@@ -39,7 +41,8 @@ int data_dir_list(const char *path, const char *prefix, const char *suffix,
 void data_dir_remove_unfinished(const char *path);
 /* Removes the segments whose number is less. */
 void data_dir_remove_segments(const char *path, uint64_t before);
-/* Moves every file of the store into the folder `set-aside-<tag>` in it. */
+/* Moves every file of the store into the folder `set-aside-<tag>` in it; cut
+ * short, the next data_dir_open() does the rest. */
 int data_dir_set_aside(const char *path, const char *tag, struct err *err);
 
 #endif
