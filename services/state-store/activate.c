@@ -203,8 +203,8 @@ static void on_found(void *self, const struct copy *redis)
     /* We serve and Redis is ahead: so somebody else went on with it. */
     if (what == RECOVERY_LOAD && s->stage == STORE_ACTIVE)
         what = RECOVERY_DIVERGED;
-    what = apply_preference(s, what);
     s->is_log_diverged = what == RECOVERY_DIVERGED;
+    what = apply_preference(s, what);
     /* A partner went on from Redis.  What the log has more was told nobody. */
     if (what == RECOVERY_DIVERGED && s->is_paired && s->stage == STORE_STARTING)
         what = RECOVERY_LOAD;

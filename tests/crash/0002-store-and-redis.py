@@ -249,6 +249,12 @@ def both_went_on():
         code, log = b.exit_code()
         check("two continuations are refused", code == 9, code)
         check("and told apart from a foreign one", "one lineage" in log, log)
+        b.start(prefer="redis")
+        d = b.dump()
+        check("--prefer redis takes the other one",
+              d["items"]["a"][2] == "elsewhere", d)
+        check("and keeps what this one wrote aside",
+              [f for f in os.listdir(b.data_dir) if "set-aside" in f])
 
 
 def two_stores():
