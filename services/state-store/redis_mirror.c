@@ -141,6 +141,17 @@ static void release_owner(struct redis_mirror *m)
     redis_link_ask(m->link, &m->batch.out, m->batch.n, on_released);
 }
 
+void redis_mirror_end(struct redis_mirror *m)
+{
+    m->is_ending = true;
+}
+
+bool redis_mirror_is_quiet(const struct redis_mirror *m)
+{
+    return m->stage != LIVE ||
+           (redis_link_is_idle(m->link) && m->seq >= m->pushed_seq);
+}
+
 void redis_mirror_destroy(struct redis_mirror **mirror)
 {
     struct redis_mirror *m = *mirror;

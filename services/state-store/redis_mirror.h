@@ -71,7 +71,11 @@ struct redis_mirror *redis_mirror_new(struct loop *loop,
                                       const struct redis_mirror_config *config,
                                       const struct redis_mirror_events *events,
                                       void *self);
-/* Gives the owner key back as far as that can be done without waiting. */
+/* It is to be destroyed soon: no replica is asked again and again any more. */
+void redis_mirror_end(struct redis_mirror *mirror);
+/* Nothing is under way to Redis, or nothing will be. */
+bool redis_mirror_is_quiet(const struct redis_mirror *mirror);
+/* Gives the owner key back when it is quiet, and does not wait. */
 void redis_mirror_destroy(struct redis_mirror **mirror);
 
 /* An election outside Redis chose us: what has an older epoch makes way.  0:

@@ -160,8 +160,8 @@ void mirror_set_position(struct redis_mirror *m, uint64_t seq,
 /* What no replica has confirmed: WAIT again, which itself takes its time. */
 static void ask_replica(struct redis_mirror *m)
 {
-    if (!m->replica_wait_ms || m->stage != LIVE || m->replica_seq >= m->seq ||
-        !redis_link_is_idle(m->link))
+    if (!m->replica_wait_ms || m->is_ending || m->stage != LIVE ||
+        m->replica_seq >= m->seq || !redis_link_is_idle(m->link))
         return;
     mirror_beat(m);
 }

@@ -75,6 +75,7 @@ struct redis_mirror {
     bool is_catching_up;  /* live; acknowledgements wait for it already */
     bool is_current;      /* it has had all that was pushed by then */
     uint64_t current_at;  /* seq; see note_applied() */
+    bool is_ending;       /* see redis_mirror_end() */
     bool is_in_doubt;     /* see redis_mirror_is_in_doubt() */
     int64_t confirmed_ms; /* when the owner key was last seen to be ours */
     struct record_queue backlog;

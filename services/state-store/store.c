@@ -19,7 +19,12 @@
 #include "services/state-store/table.h"
 #include "services/state-store/wal.h"
 
-enum { STORE_MAGIC = 0x5a7e5702, KEEP_FREE_FACTOR = 2 };
+enum {
+    STORE_MAGIC = 0x5a7e5702,
+    KEEP_FREE_FACTOR = 2,
+    QUIET_MS = 1000, /* at a clean stop */
+    QUIET_LOOK_MS = 20
+};
 
 struct store *store_of(void *self)
 {
@@ -181,9 +186,27 @@ int store_start(struct service *service, void **self, struct err *err)
     return code;
 }
 
+/* Only a mirror that is quiet gives its lease back, and another store may take
+ * over at once only when it was: nothing new is taken, and what is under way
+ * ends, if Redis lets it in time. */
+static void end_what_is_under_way(struct store *s)
+{
+    struct loop *loop = service_loop(s->service);
+    int64_t end = clock_mono_ms() + QUIET_MS;
+
+    if (s->stage != STORE_ACTIVE || !s->mirror)
+        return;
+    s->stage = STORE_FAILED;
+    redis_mirror_end(s->mirror);
+    while (s->mirror && clock_mono_ms() < end &&
+           (s->pending.n || !redis_mirror_is_quiet(s->mirror)))
+        loop_run_once(loop, QUIET_LOOK_MS);
+}
+
 void store_stop(void *self)
 {
     struct store *s = store_of(self);
+    end_what_is_under_way(s);
     s->stage = STORE_FAILED;
     store_checkpoint_stop(s);
     store_drop_answers(s);

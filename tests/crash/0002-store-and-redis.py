@@ -282,6 +282,20 @@ def two_stores():
             w.process.kill()
 
 
+def gives_back():
+    """A clean stop under load: another may have the Redis at once."""
+    with ready() as b:
+        for n in range(4):
+            b.start()
+            w = b.writer(f"load-{n}", size=5000)
+            wait_for("writes", lambda: len(w.acks) > 20)
+            b.kill(signal.SIGTERM)
+            left = b.redis.ask("GET", "reeve:owner")
+            check(f"stopped under load, {n}: the lease is given back",
+                  left is None, left)
+            w.process.kill()
+
+
 def accounts():
     with Bench(redis_options=("--requirepass", "s3cret/@:")) as b:
         b.redis.start()
@@ -341,5 +355,5 @@ def least_rights():
 
 together(trouble_under_load, both_in_trouble, replaced, log_lost,
          no_redis_no_log, log_alone, two_lineages, both_went_on, two_stores,
-         least_rights, evicting, accounts)
+         least_rights, evicting, accounts, gives_back)
 done()
