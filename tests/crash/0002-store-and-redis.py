@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from suite import ROOT, check, done, together, wait_for  # noqa: E402
-from store import Bench, Redis, pause  # noqa: E402
+from store import Bench, pause  # noqa: E402
 
 SEED = int(os.environ.get("REEVE_SEED", "1"))
 ROUNDS = int(os.environ.get("REEVE_ROUNDS", "6"))

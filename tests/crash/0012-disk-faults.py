@@ -16,7 +16,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import SLOW, check, done, guarded, wait_for  # noqa: E402
+from suite import SLOW, check, done, guarded, patient, wait_for  # noqa: E402
 from faults import EXITS, MODES, Faults, run_all  # noqa: E402
 from store import Bench  # noqa: E402
 
@@ -35,7 +35,7 @@ def run_script(b):
         if b.process.poll() is not None:
             return w, b.process.returncode
         if w.process.poll() is not None:
-            w.thread.join(timeout=10)
+            w.thread.join(timeout=patient(10))
             return w, None
         if time.monotonic() > asked + 1:
             health = b.health("wal")

@@ -57,13 +57,13 @@ class Crowd:
 
     def stop(self):
         self.process.terminate()
-        code = self.process.wait(60)
+        code = self.process.wait(180)
         self.log.close()
         return code
 
     # ---- calls ----
     def subscribe(self):
-        c = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        c = http.client.HTTPConnection(self.host, self.port, timeout=180)
         c.request("POST", "/api/v1/scheduler", json.dumps({
             "type": "SUBSCRIBE", "subscribe": {"framework_info": {
                 "user": "nobody", "name": "crowd", "roles": ["crowd"],
@@ -178,7 +178,7 @@ class Crowd:
         self.seen_at["settled"] = time.monotonic()
 
     def metrics(self):
-        c = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        c = http.client.HTTPConnection(self.host, self.port, timeout=180)
         c.request("GET", "/metrics/snapshot")
         numbers = json.load(c.getresponse())
         c.close()

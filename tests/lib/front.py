@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 
-from suite import BIN, FOLDER, free_port, wait_for
+from suite import BIN, FOLDER, free_port, patient, wait_for
 
 
 class Process:
@@ -33,7 +33,7 @@ class Process:
             else:
                 self.process.send_signal(sig)
         try:
-            self.process.wait(30)
+            self.process.wait(patient(30))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 
-from suite import BIN, FOLDER, check, wait_for
+from suite import BIN, FOLDER, check, patient, wait_for
 
 
 class Cluster:
@@ -47,7 +47,7 @@ class Cluster:
         finally:
             self.process.send_signal(signal.SIGTERM)
             check("the devcluster ends in good order",
-                  self.process.wait(20) == 0)
+                  self.process.wait(patient(20)) == 0)
             self.log.close()
 
     def shims(self):
@@ -72,7 +72,7 @@ class Cluster:
 
     @staticmethod
     def _ask(master, path, method, body, kind):
-        c = http.client.HTTPConnection(master, timeout=15)
+        c = http.client.HTTPConnection(master, timeout=patient(15))
         if isinstance(body, (dict, list)):
             body = json.dumps(body)
         c.request(method, path, body, {"Content-Type": kind} if body is not None
@@ -106,7 +106,8 @@ class Records:
     """RecordIO over a chunked answer, read as it comes."""
 
     def __init__(self, master, path, call, headers=None):
-        self.connection = http.client.HTTPConnection(master, timeout=30)
+        self.connection = http.client.HTTPConnection(
+            master, timeout=patient(30))
         self.connection.request(
             "POST", path, json.dumps(call),
             {"Content-Type": "application/json", "Accept": "application/json",
@@ -150,7 +151,7 @@ class Records:
 
     def wait(self, what, fn, timeout=20):
         with self.changed:
-            if not self.changed.wait_for(lambda: fn(self), timeout):
+            if not self.changed.wait_for(lambda: fn(self), patient(timeout)):
                 raise TimeoutError(f"{what}: {self.all[-3:]}")
         return fn(self)
 
@@ -187,7 +188,7 @@ class Framework(Records):
                       task_id=status["task_id"], uuid=status["uuid"])
 
     def call(self, kind, **body):
-        c = http.client.HTTPConnection(self.master, timeout=15)
+        c = http.client.HTTPConnection(self.master, timeout=patient(15))
         call = {"type": kind, "framework_id": {"value": self.id}}
         if body:
             call[kind.lower()] = body

@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 
-from suite import BIN, FOLDER, SLOW, TOOLS, check, wait_for
+from suite import BIN, FOLDER, SLOW, TOOLS, check, patient, wait_for
 
 
 class Redis:
@@ -64,7 +64,7 @@ class Redis:
 
     def ask(self, *words):
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(20 * SLOW)
+            s.settimeout(patient(20))
             s.connect(self.socket)
             with s.makefile("rb") as f:
                 for line in [*self.login(), words]:
@@ -128,8 +128,8 @@ class Writer:
     def finish(self):
         """Lets it finish what is under way; every write is acknowledged then."""
         self.process.stdin.close()
-        self.process.wait(timeout=60 * SLOW)
-        self.thread.join(timeout=10)
+        self.process.wait(timeout=patient(60))
+        self.thread.join(timeout=patient(10))
         return self.process.returncode == 0 and self.failure is None
 
 
@@ -187,7 +187,7 @@ class Bench:
     def exit_code(self, timeout=15, **more):
         """Starts one that is expected to leave by itself."""
         before = self.log_size()
-        code = self.spawn(**more).wait(timeout=timeout * SLOW)
+        code = self.spawn(**more).wait(timeout=patient(timeout))
         self.process = None
         with open(self.log_path) as f:
             f.seek(before)
@@ -207,7 +207,7 @@ class Bench:
         if not self.process:
             return None
         self.process.send_signal(number)
-        code = self.process.wait(timeout=20 * SLOW)
+        code = self.process.wait(timeout=patient(20))
         self.process = None
         if number == signal.SIGTERM:
             check("a clean stop ends with 0", code == 0, self.log()[-2000:])
@@ -215,7 +215,7 @@ class Bench:
 
     def died(self, timeout=20):
         """Waits until it is dead by itself; the signal or exit code."""
-        code = self.process.wait(timeout=timeout * SLOW)
+        code = self.process.wait(timeout=patient(timeout))
         self.process = None
         return code
 
@@ -223,7 +223,7 @@ class Bench:
         return subprocess.run([f"{TOOLS}/store_ask", self.run_dir,
                                *map(str, words)], text=True,
                               stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=30 * SLOW)
+                              timeout=patient(30))
 
     def status(self):
         if self.process and self.process.poll() is not None:

@@ -30,6 +30,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 BIN = os.path.join(ROOT, os.environ.get("REEVE_B", "build"), "bin")
 TOOLS = os.path.join(ROOT, os.environ.get("REEVE_B", "build"), "tests")
 SLOW = float(os.environ.get("REEVE_SLOW", "1"))
+# What is waited for comes when it comes: a deadline costs nothing but where it
+# is missed, and a machine may have much else to do.
+PATIENCE = 3 * SLOW
 FOLDER = os.environ.get("REEVE_TEST_FOLDER") or tempfile.mkdtemp(
     prefix="reeve-t-", dir="/tmp")
 os.environ["REEVE_TEST_FOLDER"] = FOLDER
@@ -77,9 +80,14 @@ def together(*parts):
         list(pool.map(one, parts))
 
 
+def patient(seconds):
+    """A deadline for what takes that long on a machine with much to do."""
+    return seconds * PATIENCE
+
+
 def wait_for(what, fn, timeout=30.0, every=0.05):
     """Asks fn until it gives something true; returns that, or raises."""
-    end = time.monotonic() + timeout * SLOW
+    end = time.monotonic() + patient(timeout)
     last = None
     while True:
         try:
@@ -91,7 +99,7 @@ def wait_for(what, fn, timeout=30.0, every=0.05):
                 urllib.error.URLError) as e:
             last = e
         if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {timeout * SLOW:.0f} s "
+            raise TimeoutError(f"{what}: not within {patient(timeout):.0f} s "
                                f"(last: {last!r})")
         time.sleep(every)
 
@@ -118,14 +126,55 @@ def alive(pid):
         return False
 
 
+_guards = []  # listened on as long as this process lives
+
+
+def task_ports():
+    """The first of 400 ports for tasks.  Several suites may run on this
+    machine: each has its own, and the last of them says whose they are."""
+    while True:
+        first = 12000 + 400 * random.randrange(45)
+        guard = socket.socket()
+        try:
+            guard.bind(("127.0.0.1", first + 399))
+        except OSError:
+            guard.close()
+            continue
+        _guards.append(guard)
+        return first
+
+
+def operator(master, kind, **body):
+    """An operator's call of the v1 API: (status, answer)."""
+    request = {"type": kind}
+    if body:
+        request[kind.lower()] = body
+    req = urllib.request.Request(
+        master + "/api/v1", json.dumps(request).encode(), method="POST",
+        headers={"Content-Type": "application/json",
+                 "Accept": "application/json"})
+    try:
+        with urllib.request.urlopen(req, timeout=patient(15)) as r:
+            return r.status, json.loads(r.read() or b"{}")
+    except urllib.error.HTTPError as e:
+        return e.code, e.read().decode(errors="replace")
+
+
+def arguments(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", errors="replace") as f:
+            return f.read().split("\0")
+    except OSError:
+        return []
+
+
 class Suite:
     def __init__(self, run_dir=None, agents=3, **env):
         self.run_dir = run_dir or tempfile.mkdtemp(prefix="s-", dir=FOLDER)
         self.agents = agents
         self.env = dict(os.environ, **env)
         self._names = {}
-        # Several suites may run on this machine: each its own task ports.
-        self.ports = 12000 + 400 * random.randrange(45)
+        self.ports = task_ports()
         self.env.setdefault("REEVE_AGENT_PORTS", str(self.ports))
         self.env.setdefault("REDIS_PORT", str(self.ports + 79))
 
@@ -145,7 +194,7 @@ class Suite:
         p = subprocess.run([f"{BIN}/reeve", *args], cwd=ROOT, text=True,
                            env=dict(self.env, **(env or {})),
                            stdin=subprocess.DEVNULL, capture_output=True,
-                           timeout=timeout * SLOW)
+                           timeout=patient(timeout))
         if ok_codes is not None and p.returncode not in ok_codes:
             raise RuntimeError(f"reeve {' '.join(args)}: exit {p.returncode}\n"
                                f"{p.stdout}\n{p.stderr}")
@@ -158,10 +207,13 @@ class Suite:
             "--agents", str(self.agents), "--allocation-interval-ms", "100"]
         if wait:
             # Tests that kill tasks themselves need not wait for others to.
-            args += ["--wait", "--timeout", str(int(timeout * SLOW)),
+            args += ["--wait", "--timeout", str(int(patient(timeout))),
                      "--settle", "0"]
-        return self.reeve(*args, *flags, os.path.join(ROOT, spec),
-                          timeout=timeout + 30, env=env)
+        p = self.reeve(*args, *flags, os.path.join(ROOT, spec),
+                       timeout=timeout + 30, env=env)
+        if wait:
+            self.wait_begun()
+        return p
 
     def down(self, *flags):
         try:
@@ -195,7 +247,7 @@ class Suite:
         url = (base or self.info()["gateway"]) + path
         req = urllib.request.Request(url, method=method, data=body)
         try:
-            with urllib.request.urlopen(req, timeout=15 * SLOW) as r:
+            with urllib.request.urlopen(req, timeout=patient(15)) as r:
                 code, raw = r.status, r.read()
         except urllib.error.HTTPError as e:
             code, raw = e.code, e.read()
@@ -207,8 +259,34 @@ class Suite:
     def get(self, path):
         return self.http(path)[1]
 
+    def post(self, path):
+        """As http(), and again as long as it says so: a planner that was just
+        started first has to read the store."""
+        end = time.monotonic() + patient(30)
+        while True:
+            code, body = self.http(path, method="POST", body=b"")
+            if code != 503 or "try again" not in str(body) or \
+                    time.monotonic() > end:
+                return code, body
+            time.sleep(0.05)
+
     def master(self, path):
         return self.http(path, base=self.info()["master"])[1]
+
+    def operator(self, kind, **body):
+        return operator(self.info()["master"], kind, **body)
+
+    def fault(self, path):
+        """One of the devcluster's faults, obeyed at once."""
+        code, text = self.http("/devcluster" + path, "POST", b"",
+                               base=self.info()["master"])
+        check(f"POST /devcluster{path} is obeyed", code == 200, text)
+
+    def agent_number(self, task_id):
+        agent = [t["slave_id"] for f in self.master("/state")["frameworks"]
+                 for t in f["tasks"] if t["id"] == task_id][0]
+        agents = self.master("/devcluster/status")["agents"]
+        return [a["number"] for a in agents if a["id"] == agent][0]
 
     def plan_status(self, plan="deploy"):
         return self.get(f"/v1/plans/{plan}")["status"]
@@ -239,7 +317,8 @@ class Suite:
             now = self.tasks()
             return all(now.get(n, {}).get("status") == "RUNNING"
                        for n in names)
-        return wait_for(f"running: {names}", all_running, timeout)
+        wait_for(f"running: {names}", all_running, timeout)
+        self.wait_begun()
 
     # --- tasks as processes and volumes as folders (devcluster only) -----------
     def _task_of(self, shim):
@@ -253,8 +332,8 @@ class Suite:
                     os.path.basename(link).split("__")[-2]
         return self._names.get(cid)
 
-    def task_sessions(self):
-        """{task name: {shim's pid: [pids below it]}} of this suite."""
+    def _shims(self):
+        """{shim's pid: (folder of its container, [pids below it])}."""
         parents, shims = {}, {}
         for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
             try:
@@ -263,10 +342,9 @@ class Suite:
                 if state in "ZX":
                     continue
                 parents.setdefault(int(ppid), []).append(pid)
-                with open(f"/proc/{pid}/cmdline") as f:
-                    args = f.read().split("\0")
             except OSError:
                 continue
+            args = arguments(pid)
             if len(args) > 2 and args[1] == "--task-shim" and \
                     args[2].startswith(self.run_dir + "/"):
                 shims[pid] = args[2]
@@ -277,15 +355,33 @@ class Suite:
                 kids = parents.get(todo.pop(), [])
                 below += kids
                 todo += kids
+            out[pid] = folder, sorted(below)
+        return out
+
+    def task_sessions(self):
+        """{task name: {shim's pid: [pids below it]}} of this suite."""
+        out = {}
+        for pid, (folder, below) in self._shims().items():
             name = self._task_of(folder)
             if name and below:
-                out.setdefault(name, {})[pid] = sorted(below)
+                out.setdefault(name, {})[pid] = below
         return out
 
     def task_processes(self):
         """{task name: [pids of its own processes]}."""
         return {n: sorted(p for below in shims.values() for p in below)
                 for n, shims in self.task_sessions().items()}
+
+    def wait_begun(self):
+        """Until each task of this run dir has done what its command does
+        before it is the `sleep` that it ends with: RUNNING comes before."""
+        def has_begun(pid):
+            words = arguments(pid)
+            return words[1:2] != ["--task-shim"] and not (
+                words[1:2] == ["-c"] and "exec sleep" in words[2])
+        wait_for("all tasks have begun", lambda: all(
+            below and all(map(has_begun, below))
+            for _, below in self._shims().values()))
 
     def kill_task(self, name):
         """kill -9 of everything that runs as this task."""
@@ -333,15 +429,30 @@ class Watch:
     """Every event of the store from the start, by the store_watch program."""
 
     def __init__(self, suite):
-        self.path = os.path.join(suite.run_dir, "watch.jsonl")
-        self.out = open(self.path, "w")
+        self.run_dir = suite.run_dir
+        fd, self.path = tempfile.mkstemp(prefix="watch-", dir=FOLDER)
+        self.out = os.fdopen(fd, "w")
         self.process = subprocess.Popen(
             [f"{TOOLS}/store_watch", suite.run_dir], stdout=self.out,
             stderr=subprocess.DEVNULL)
 
+    def newest(self):
+        """The revision of what changed last in the store."""
+        dump = subprocess.run(
+            [f"{TOOLS}/store_ask", self.run_dir, "dump"], text=True,
+            capture_output=True, check=True, timeout=patient(30)).stdout
+        return max(int(line.split()[2]) for line in dump.splitlines()
+                   if line.startswith("item "))
+
     def events(self):
-        with open(self.path) as f:
-            return [json.loads(line) for line in f if line.endswith("\n")]
+        """All up to now."""
+        newest = wait_for("the store", self.newest)
+
+        def seen():
+            with open(self.path) as f:
+                found = [json.loads(line) for line in f if line.endswith("\n")]
+            return max(e["revision"] for e in found) >= newest and found
+        return wait_for("the watch to have seen it", seen)
 
     def close(self):
         self.process.terminate()

@@ -29,8 +29,8 @@ def first_times(events):
 
 
 with Suite() as s:
-    s.up("examples/data-store/svc.yml", wait=False)
     with Watch(s) as watch:
+        s.up("examples/data-store/svc.yml", wait=False)
         s.wait_plan()
         s.wait_running(NAMES)
         code, plan = s.http("/v1/plan/status")

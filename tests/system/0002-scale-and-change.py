@@ -45,6 +45,7 @@ with Suite() as s:
     before, volumes = scaled, s.volumes()
     for cpu in ["0.3", "0.1", "0.2"]:
         with Watch(s) as watch:
+            watch.events()
             s.up(SPEC, DATA_COUNT="5", DATA_CPU=cpu)
             s.wait_plan()
             data = [f"data-{i}" for i in range(5)]
@@ -54,7 +55,7 @@ with Suite() as s:
                   all(after[n] != before[n] for n in data))
             check(f"DATA_CPU={cpu}: no meta-data task was touched",
                   all(after[n] == before[n] for n in after if "meta" in n))
-            # The watch begins with a snapshot, in which all run.
+            # The watch began with a snapshot, in which all ran.
             check(f"DATA_CPU={cpu}: one at a time",
                   overlaps(watch.events(), data) == 1)
         now = s.volumes()

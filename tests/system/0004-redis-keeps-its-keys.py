@@ -8,12 +8,13 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
-from suite import Suite, check, done, wait_for
+from suite import Suite, check, done, patient, wait_for
 
 
 def cli(port, *args):
-    return subprocess.run(["redis-cli", "-p", str(port), *args], text=True,
-                          capture_output=True, timeout=10).stdout.strip()
+    return subprocess.run(
+        ["redis-cli", "-p", str(port), *args], text=True, capture_output=True,
+        timeout=patient(10)).stdout.strip()
 
 
 def ports(s):

@@ -6,7 +6,7 @@ import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
-from suite import BIN, FOLDER, Suite, check, done, free_port
+from suite import BIN, FOLDER, Suite, check, done, free_port, patient
 import subprocess
 
 GOOD = "examples/data-store/svc.yml"
@@ -95,7 +95,8 @@ with Suite() as s:
                           ("reeve-api-gateway", ["--port", "seven"]),
                           ("reeve-devcluster", ["--agents", "x"])]:
         p = subprocess.run([f"{BIN}/{program}", *args], capture_output=True,
-                           text=True, timeout=20, stdin=subprocess.DEVNULL)
+                           text=True, timeout=patient(20),
+                           stdin=subprocess.DEVNULL)
         check(f"{program} {' '.join(args)}: exit 2, says what",
               p.returncode == 2 and args[0].strip("-")[:5] in p.stderr,
               (p.returncode, p.stderr))
@@ -103,7 +104,7 @@ with Suite() as s:
                     "reeve-offer-broker", "reeve-api-gateway",
                     "reeve-devcluster"]:
         p = subprocess.run([f"{BIN}/{program}", "--help"], text=True,
-                           capture_output=True, timeout=20)
+                           capture_output=True, timeout=patient(20))
         check(f"{program} --help: exit 0", p.returncode == 0 and
               "--run-dir" in p.stdout or program == "reeve-devcluster" and
               "--work-dir" in p.stdout, p.stdout[:300])

@@ -12,7 +12,7 @@ SPEC = "examples/data-store/svc.yml"
 
 
 def post(s, path):
-    return s.http(path, method="POST", body=b"")
+    return s.post(path)
 
 
 def steps(s, phase):

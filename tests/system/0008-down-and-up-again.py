@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
-from suite import BIN, ROOT, Suite, alive, check, done, wait_for
+from suite import BIN, ROOT, Suite, alive, check, done, patient, wait_for
 
 SPEC = "examples/data-store/svc.yml"
 
@@ -32,7 +32,7 @@ with Suite() as s:
     pids += [x for v in s.task_processes().values() for x in v]
     check("up stays", p.poll() is None)
     p.send_signal(signal.SIGINT)
-    p.wait(30)
+    p.wait(patient(30))
     wait_for("everything is gone", lambda: not any(alive(x) for x in pids), 20)
     check("Ctrl-C ends up with exit 0 and no process is left",
           p.returncode == 0, p.returncode)

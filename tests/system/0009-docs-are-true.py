@@ -8,14 +8,15 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
-from suite import BIN, FOLDER, ROOT, check, done
+from suite import BIN, FOLDER, ROOT, check, done, patient
 
 ENV = dict(os.environ, B=os.environ.get("REEVE_B", "build"))
 
 
 def run(*command):
-    return subprocess.run(command, cwd=ROOT, env=ENV, text=True, timeout=120,
-                          capture_output=True, stdin=subprocess.DEVNULL)
+    return subprocess.run(command, cwd=ROOT, env=ENV, text=True,
+                          timeout=patient(120), capture_output=True,
+                          stdin=subprocess.DEVNULL)
 
 
 def blocks(path, language):

@@ -10,7 +10,8 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import ROOT, TOOLS, check, done, guarded, wait_for  # noqa: E402
+from suite import (ROOT, TOOLS, check, done, guarded, patient,  # noqa: E402
+                   wait_for)
 from store import Bench  # noqa: E402
 
 EXAMPLE = os.path.join(ROOT, "examples/subscriber")
@@ -46,7 +47,7 @@ class Subscriber:
     def close(self):
         self.process.kill()
         self.process.wait()
-        self.thread.join(timeout=5)
+        self.thread.join(timeout=patient(5))
         self.process.stdout.close()
 
 

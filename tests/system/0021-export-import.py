@@ -11,7 +11,8 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import FOLDER, ROOT, TOOLS, Suite, check, done, guarded  # noqa: E402
+from suite import (FOLDER, ROOT, TOOLS, Suite, check, done,  # noqa: E402
+                   guarded, patient)
 from store import Bench  # noqa: E402
 
 FIXTURE = os.path.join(ROOT, "tests/fixtures/state/version-1.state")
@@ -19,7 +20,7 @@ FIXTURE = os.path.join(ROOT, "tests/fixtures/state/version-1.state")
 
 def items(run_dir):
     p = subprocess.run([f"{TOOLS}/store_feed", run_dir, "whole"], text=True,
-                       capture_output=True, timeout=60)
+                       capture_output=True, timeout=patient(60))
     return [line for line in p.stdout.splitlines() if line.startswith("item")]
 
 

@@ -12,7 +12,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from front import Devcluster, Front, Process
-from suite import FOLDER, TOOLS, Suite, check, done, free_port, wait_for
+from suite import (FOLDER, TOOLS, Suite, check, done, free_port, patient,
+                   wait_for)
 
 JARS = "/usr/share/java/zookeeper.jar"
 SPEC = "examples/data-store/svc.yml"
@@ -60,7 +61,7 @@ class Node:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(patient(20))
 
 
 def log_of(s):
@@ -93,7 +94,7 @@ try:
                  log_of(s).count("event=subscribed ") >= 2)
         check("the framework stays the same",
               s.get("/v1/state/frameworkId") == framework)
-        s.http("/v1/pod/data-1/restart", method="POST", body=b"")
+        s.post("/v1/pod/data-1/restart")
         wait_for("data-1 again, through the new leader", lambda:
                  s.task_ids()["data-1"] != before["data-1"] and
                  s.tasks()["data-1"]["status"] == "RUNNING")
@@ -101,7 +102,7 @@ try:
         wait_for("it notices that ZooKeeper is away",
                  lambda: "disconnected from ZooKeeper" in log_of(s))
         before = s.task_ids()
-        s.http("/v1/pod/data-2/restart", method="POST", body=b"")
+        s.post("/v1/pod/data-2/restart")
         wait_for("data-2 again, without ZooKeeper", lambda:
                  s.task_ids()["data-2"] != before["data-2"] and
                  s.tasks()["data-2"]["status"] == "RUNNING")

@@ -5,7 +5,6 @@ and goes on with a new one only by the operator's exact word."""
 import json
 import os
 import sys
-import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from suite import Suite, check, done, wait_for
@@ -13,14 +12,6 @@ from suite import Suite, check, done, wait_for
 SPEC = "examples/data-store/svc.yml"
 VERB = ["state", "new-framework"]
 YES = "--yes-i-lose-the-framework"
-
-
-def teardown(s, framework):
-    body = json.dumps({"type": "TEARDOWN", "teardown": {
-        "framework_id": {"value": framework}}}).encode()
-    urllib.request.urlopen(urllib.request.Request(
-        s.info()["master"] + "/api/v1", data=body, method="POST",
-        headers={"Content-Type": "application/json"}), timeout=10).close()
 
 
 def refused(name, s, *args, code):
@@ -36,7 +27,7 @@ with Suite() as s:
     refused("a living framework is not given up", s, *VERB, framework, YES,
             code=1)
     refused("nor by force", s, *VERB, framework, YES, "--force", code=1)
-    teardown(s, framework)
+    s.operator("TEARDOWN", framework_id={"value": framework})
     wait_for("health says 503", lambda: s.http("/v1/health")[0] == 503)
     code, body = s.http("/v1/health?verbose=true")
     check("and why", "Framework has been removed" in json.dumps(body) or

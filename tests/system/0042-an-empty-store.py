@@ -10,31 +10,15 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from front import Devcluster
-from suite import Suite, check, done, wait_for
+from suite import Suite, check, done, operator, patient, wait_for
 
 SPEC = "examples/data-store/svc.yml"
 VERB = ["state", "ignore-foreign"]
 
 
-def teardown(port, framework):
-    body = json.dumps({"type": "TEARDOWN", "teardown": {
-        "framework_id": {"value": framework}}}).encode()
-    urllib.request.urlopen(urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/v1", data=body, method="POST",
-        headers={"Content-Type": "application/json"}), timeout=10).close()
-
-
-def operator(port, kind, **body):
-    request = json.dumps({"type": kind, kind.lower(): body}).encode()
-    urllib.request.urlopen(urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/v1", data=request, method="POST",
-        headers={"Content-Type": "application/json"}), timeout=10).close()
-
-
-def free_all(port):
+def free_all(master):
     """As an operator would: every volume and reservation of the role."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/slaves",
-                                timeout=10) as r:
+    with urllib.request.urlopen(master + "/slaves", timeout=patient(10)) as r:
         slaves = json.load(r)["slaves"]
     for slave in slaves:
         held = slave["reserved_resources_full"].get(ROLE, [])
@@ -43,11 +27,11 @@ def free_all(port):
                  if k not in ("role", "reservation")} for r in held]
         volumes = [r for r in held if "disk" in r]
         if volumes:
-            operator(port, "DESTROY_VOLUMES", volumes=volumes, **where)
+            operator(master, "DESTROY_VOLUMES", volumes=volumes, **where)
         for r in held:
             if "disk" in r:
                 del r["disk"]
-            operator(port, "UNRESERVE_RESOURCES", resources=[r], **where)
+            operator(master, "UNRESERVE_RESOURCES", resources=[r], **where)
 
 
 def messages(s):
@@ -60,7 +44,8 @@ def health(s):
 
 
 def names_of(master):
-    with urllib.request.urlopen(master + "/frameworks", timeout=10) as r:
+    with urllib.request.urlopen(master + "/frameworks",
+                                timeout=patient(10)) as r:
         return [f["id"] for f in json.load(r)["frameworks"]]
 
 
@@ -92,7 +77,7 @@ with Devcluster(old.ports, agents=3) as d:
         p = s.reeve(*VERB, ROLE, "--yes-they-are-not-mine", "--run-dir",
                     s.run_dir, ok_codes=None)
         check("consent must name what was found", p.returncode == 1, p)
-        teardown(d.port, framework)
+        operator(master, "TEARDOWN", framework_id={"value": framework})
         wait_for("now it is about the reservations",
                  lambda: f"ignore-foreign {ROLE}" in health(s), 20)
         check("it asks again by itself, and still registers nothing",
@@ -103,7 +88,7 @@ with Devcluster(old.ports, agents=3) as d:
         now = s.get("/v1/state/frameworkId")[0]
         check("under a framework of its own", now != framework)
         check("no level=bad line", not s.bad_lines(), s.bad_lines())
-    teardown(d.port, now)
+    operator(master, "TEARDOWN", framework_id={"value": now})
     with new as s:
         s.up(SPEC, "--master", master, wait=False)
         wait_for("the reason is told", lambda: any(
@@ -116,7 +101,7 @@ with Devcluster(old.ports, agents=3) as d:
         check("not with another word", p.returncode == 1, p)
         check("still nothing is launched", not s.tasks(), s.tasks())
         # Freed by another's hand: it goes on by itself.
-        free_all(d.port)
+        free_all(master)
         s.wait_plan()
         check("when they are gone it deploys", len(s.tasks()) == 5)
         check("no level=bad line", not s.bad_lines(), s.bad_lines())

@@ -137,7 +137,7 @@ with Devcluster(suite.ports) as d, suite as s:
         n = len(Login.tokens)
         Login.tokens += ["forgotten", "forgotten too"]
         before, seen = s.task_ids(), front.refused
-        s.http("/v1/pod/data-0/restart", method="POST", body=b"")
+        s.post("/v1/pod/data-0/restart")
         wait_for("data-0 again", lambda: s.task_ids()["data-0"] !=
                  before["data-0"] and
                  s.tasks()["data-0"]["status"] == "RUNNING")

@@ -12,19 +12,6 @@ NAMES = ["data-0", "data-1", "data-2", "meta-data-0", "meta-data-1"]
 VICTIM = "meta-data-0"
 
 
-def fault(s, path):
-    code, text = s.http("/devcluster" + path, "POST", b"",
-                        base=s.info()["master"])
-    check(f"POST /devcluster{path} is obeyed", code == 200, text)
-
-
-def agent_number(s, task_id):
-    agent = [t["slave_id"] for f in s.master("/state")["frameworks"]
-             for t in f["tasks"] if t["id"] == task_id][0]
-    return [a["number"] for a in s.master("/devcluster/status")["agents"]
-            if a["id"] == agent][0]
-
-
 def master_states(s, task_id):
     f = s.master("/state")["frameworks"][0]
     return [t["state"] for key in ("tasks", "unreachable_tasks",
@@ -32,15 +19,15 @@ def master_states(s, task_id):
             for t in f.get(key, []) if t["id"] == task_id]
 
 
-with Suite(REEVE_AGENT_PING_TIMEOUT_MS="200", REEVE_MAX_PING_TIMEOUTS="2",
+with Suite(REEVE_AGENT_PING_TIMEOUT_MS="500", REEVE_MAX_PING_TIMEOUTS="2",
            REEVE_RESEND_MS="500") as s:
     s.up("examples/data-store/svc.yml", wait=False)
     with Watch(s) as watch:
         s.wait_running([VICTIM])
         victim = s.tasks()[VICTIM]["id"]
         pids = s.task_processes().get(VICTIM)
-        number = agent_number(s, victim)
-        fault(s, f"/agents/{number}/partition")
+        number = s.agent_number(victim)
+        s.fault(f"/agents/{number}/partition")
         wait_for("unreachable for the suite",
                  lambda: s.tasks()[VICTIM]["status"] == "UNREACHABLE", 30)
         check("the suite says UNREACHABLE", True)
@@ -51,7 +38,7 @@ with Suite(REEVE_AGENT_PING_TIMEOUT_MS="200", REEVE_MAX_PING_TIMEOUTS="2",
         seen = {n: t["id"] for n, t in s.tasks().items()}
         check("the task has the same id", seen.get(VICTIM) == victim, seen)
         check("its process lives on", s.task_processes().get(VICTIM) == pids)
-        fault(s, f"/agents/{number}/return")
+        s.fault(f"/agents/{number}/return")
         s.wait_running([VICTIM])
         s.wait_plan()
         s.wait_running(NAMES)

@@ -2,26 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """An operator marks an agent gone: its task and volume are lost for good.  The
 suite says so and puts nothing elsewhere by itself, but at the operator's word."""
-import json
 import os
 import sys
-import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from suite import Suite, check, done, wait_for
 
 NAMES = ["data-0", "data-1", "meta-data-0", "meta-data-1"]
 VICTIM = "data-0"
-
-
-def mark_gone(s, agent):
-    body = json.dumps({"type": "MARK_AGENT_GONE",
-                       "mark_agent_gone": {"agent_id": {"value": agent}}})
-    req = urllib.request.Request(s.info()["master"] + "/api/v1",
-                                 body.encode(), method="POST",
-                                 headers={"Content-Type": "application/json",
-                                          "Accept": "application/json"})
-    return urllib.request.urlopen(req, timeout=15).status
 
 
 def recovery_says(s):
@@ -37,7 +25,8 @@ with Suite(agents=4) as s:
     at_master = s.master("/state")["frameworks"][0]["tasks"]
     agent = [t["slave_id"] for t in at_master if t["id"] == before[VICTIM]][0]
     hit = [t["name"] for t in at_master if t["slave_id"] == agent]
-    check("the agent is marked gone", mark_gone(s, agent) == 200)
+    check("the agent is marked gone", s.operator(
+        "MARK_AGENT_GONE", agent_id={"value": agent})[0] == 200)
     wait_for("its tasks are gone for the suite",
              lambda: all(s.tasks()[n]["status"] == "GONE_BY_OPERATOR"
                          for n in hit), 30)

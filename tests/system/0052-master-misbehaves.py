@@ -12,12 +12,6 @@ from suite import Suite, check, done, wait_for
 NAMES = ["data-0", "data-1", "data-2", "meta-data-0", "meta-data-1"]
 
 
-def fault(s, path):
-    code, text = s.http("/devcluster" + path, "POST", b"",
-                        base=s.info()["master"])
-    check(f"POST /devcluster{path} is obeyed", code == 200, text)
-
-
 def framework(s):
     return s.master("/state")["frameworks"][0]
 
@@ -35,29 +29,29 @@ def connected(s):
 with Suite(REEVE_RESEND_MS="300", REEVE_HEARTBEAT_INTERVAL_MS="500") as s:
     s.up("examples/data-store/svc.yml", wait=False, timeout=30)
     # From the first second on every update comes late and three times.
-    fault(s, "/updates?delay_ms=200&repeats=2")
-    fault(s, "/operations/refuse?count=1")
-    fault(s, "/unavailable?seconds=1")
+    s.fault("/updates?delay_ms=200&repeats=2")
+    s.fault("/operations/refuse?count=1")
+    s.fault("/unavailable?seconds=1")
     s.wait_running(["meta-data-0"])
-    fault(s, "/streams/cut")
+    s.fault("/streams/cut")
     s.wait_plan()
     s.wait_running(NAMES)
     check("the deployment completes all the same", True)
     ids = s.task_ids()
     check("the master runs these tasks and no others",
           tasks_at_master(s) == sorted(ids.values()), tasks_at_master(s))
-    fault(s, "/updates")
+    s.fault("/updates")
 
     # Silence on an open connection: only missing heartbeats tell.
     subscribed = framework(s)["reregistered_time"]
-    fault(s, "/heartbeats/stop")
+    s.fault("/heartbeats/stop")
     wait_for("a new subscription out of silence",
              lambda: framework(s)["reregistered_time"] > subscribed, 30)
     check("silence is taken for a dead stream", True)
-    fault(s, "/heartbeats/start")
+    s.fault("/heartbeats/start")
 
     master = s.master("/devcluster/status")["master_id"]
-    fault(s, "/failover")
+    s.fault("/failover")
     check("another master", s.master("/devcluster/status")["master_id"] !=
           master)
     wait_for("agents and framework at the new master",

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
-from suite import BIN, FOLDER, check, done, guarded, wait_for
+from suite import BIN, FOLDER, check, done, guarded, patient, wait_for
 
 streams = []  # subscriptions last as long as their connection
 REALM = 'Basic realm="mesos-master-%s"'
@@ -39,13 +39,13 @@ class Cluster:
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
-        check("it ends in good order", self.process.wait(20) == 0)
+        check("it ends in good order", self.process.wait(patient(20)) == 0)
         self.log.close()
 
 
 def ask(master, path, method="GET", body=None, secret=None, **headers):
     """(status, headers, body); does not follow."""
-    c = http.client.HTTPConnection(master, timeout=15)
+    c = http.client.HTTPConnection(master, timeout=patient(15))
     if secret:
         headers["Authorization"] = "Basic " + base64.b64encode(
             secret.encode()).decode()

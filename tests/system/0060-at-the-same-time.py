@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
-from suite import BIN, FOLDER, ROOT, SLOW, Suite, check, done, wait_for
+from suite import BIN, FOLDER, ROOT, Suite, check, done, patient, wait_for
 
 SPEC = os.path.join(ROOT, "examples/data-store/svc.yml")
 ALL = ["data-0", "data-1", "data-2", "meta-data-0", "meta-data-1"]
@@ -22,12 +22,12 @@ def begin(s, *args):
 
 def begin_up(s):
     return begin(s, "up", "--detach", "--wait", "--timeout",
-                 str(int(60 * SLOW)), "--port", "0",
+                 str(int(patient(60))), "--port", "0",
                  "--allocation-interval-ms", "100", SPEC)
 
 
 def end(p):
-    text = p.communicate(timeout=90 * SLOW)[0]
+    text = p.communicate(timeout=patient(90))[0]
     return p.returncode, text.strip().splitlines()[-1:]
 
 

@@ -12,8 +12,8 @@ import sys
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import (BIN, ROOT, SLOW, Suite, check, done,  # noqa: E402
-                   guarded, wait_for)
+from suite import (BIN, ROOT, SLOW, Suite, check, done, guarded,  # noqa: E402
+                   patient, wait_for)
 from pair import Pair  # noqa: E402
 
 NAMES = ["data-0", "meta-data-0", "meta-data-1"]
@@ -60,12 +60,12 @@ class ByHand(Suite):
             if p:
                 p.terminate()
         for name, p in self.processes.items():
-            check(f"{name} ends cleanly", p.wait(timeout=30 * SLOW) == 0,
+            check(f"{name} ends cleanly", p.wait(timeout=patient(30)) == 0,
                   p.returncode)
 
 
 def master_tasks(s):
-    with urllib.request.urlopen(s.url + "/state", timeout=15 * SLOW) as f:
+    with urllib.request.urlopen(s.url + "/state", timeout=patient(15)) as f:
         frameworks = json.load(f)["frameworks"]
     out = {}
     for f in frameworks:

@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from suite import (BIN, ROOT, SLOW, Suite, alive, check, done,  # noqa: E402
-                   guarded, wait_for)
+                   guarded, patient, wait_for)
 from store import Bench  # noqa: E402
 
 NAMES = ["data-0", "meta-data-0", "meta-data-1"]
@@ -77,7 +77,7 @@ class Host(Suite):
         for p in reversed(self.processes.values()):
             if p.poll() is None:
                 p.send_signal(signal.SIGTERM)
-                p.wait(timeout=30 * SLOW)
+                p.wait(timeout=patient(30))
 
 
 def launches(s):

@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from crowd import Crowd, NAMES, kind_of
-from suite import BIN, FOLDER, check, done, guarded
+from suite import BIN, FOLDER, check, done, guarded, patient
 
 AGENTS, TASKS = 300, 2000
 
@@ -16,8 +16,8 @@ AGENTS, TASKS = 300, 2000
 def crowd():
     c = Crowd(BIN, FOLDER, AGENTS, TASKS)
     try:
-        c.wait_listening(20)
-        c.run(60)
+        c.wait_listening(patient(20))
+        c.run(patient(60))
         check("each task went the way it was told", not c.wrong, c.wrong[:5])
         check("all were launched", len(c.states) == TASKS, len(c.states))
         m = c.metrics()

@@ -5,8 +5,6 @@ alone, freed by the operator's word alone, also when the broker is killed."""
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
@@ -14,17 +12,6 @@ from suite import Suite, check, done, wait_for
 
 ROLE, PRINCIPAL = "data-store-role", "data-store-principal"
 VERB, YES = ["state", "release"], "--yes-i-lose-what-they-hold"
-
-
-def operator(s, kind, **body):
-    request = json.dumps({"type": kind, kind.lower(): body}).encode()
-    try:
-        with urllib.request.urlopen(urllib.request.Request(
-                s.info()["master"] + "/api/v1", data=request, method="POST",
-                headers={"Content-Type": "application/json"}), timeout=15) as r:
-            return r.status
-    except urllib.error.HTTPError as e:
-        return e.code
 
 
 def disk(resource_id, framework, volume=None):
@@ -44,13 +31,13 @@ def disk(resource_id, framework, volume=None):
 def plant(s, agent, resource_id, framework, volume=None):
     """As an operator's tool, or a scheduler that is gone, would leave it."""
     where = {"agent_id": {"value": agent}}
-    wait_for("the master takes the reservation", lambda: operator(
-        s, "RESERVE_RESOURCES", resources=[disk(resource_id, framework)],
-        **where) == 202)
+    wait_for("the master takes the reservation", lambda: s.operator(
+        "RESERVE_RESOURCES", resources=[disk(resource_id, framework)],
+        **where)[0] == 202)
     if volume:
-        wait_for("and the volume", lambda: operator(
-            s, "CREATE_VOLUMES", volumes=[disk(resource_id, framework,
-                                               volume)], **where) == 202)
+        wait_for("and the volume", lambda: s.operator(
+            "CREATE_VOLUMES", volumes=[disk(resource_id, framework, volume)],
+            **where)[0] == 202)
 
 
 def at_master(s):
@@ -67,7 +54,7 @@ def listed(s, **wanted):
 def again(s):
     """Offers come when there is work."""
     before = s.task_ids()["meta-data-0"]
-    s.http("/v1/pod/meta-data-0/restart", method="POST", body=b"")
+    s.post("/v1/pod/meta-data-0/restart")
     wait_for("meta-data-0 again", lambda: s.task_ids()["meta-data-0"] != before
              and s.tasks()["meta-data-0"]["status"] == "RUNNING")
 

@@ -12,19 +12,6 @@ from suite import Suite, check, done, wait_for
 NAMES = ["data-0", "data-1", "meta-data-0", "meta-data-1"]
 
 
-def fault(s, path):
-    code, text = s.http("/devcluster" + path, "POST", b"",
-                        base=s.info()["master"])
-    check(f"POST /devcluster{path} is obeyed", code == 200, text)
-
-
-def agent_number(s, task_id):
-    agent = [t["slave_id"] for f in s.master("/state")["frameworks"]
-             for t in f["tasks"] if t["id"] == task_id][0]
-    return [a["number"] for a in s.master("/devcluster/status")["agents"]
-            if a["id"] == agent][0]
-
-
 def reservations(s, pod):
     found = wait_for("a broker that answers", lambda: s.get(
         "/v1/debug/reservations?verbose=true")["reservations"])
@@ -40,7 +27,7 @@ def replaced(s, pod, before):
              s.tasks()[pod]["status"] == "RUNNING", 60)
 
 
-with Suite(agents=4, REEVE_AGENT_PING_TIMEOUT_MS="200",
+with Suite(agents=4, REEVE_AGENT_PING_TIMEOUT_MS="500",
            REEVE_MAX_PING_TIMEOUTS="2", REEVE_RESEND_MS="500") as s:
     s.up("examples/data-store/svc.yml", DATA_COUNT="2")
     s.wait_running(NAMES)
@@ -69,8 +56,8 @@ with Suite(agents=4, REEVE_AGENT_PING_TIMEOUT_MS="200",
     # One that is out of reach.
     before, old = s.task_ids(), reservations(s, "data-1")
     pids = s.task_processes()["data-1"]
-    number = agent_number(s, before["data-1"])
-    fault(s, f"/agents/{number}/partition")
+    number = s.agent_number(before["data-1"])
+    s.fault(f"/agents/{number}/partition")
     wait_for("unreachable", lambda: s.tasks()["data-1"]["status"] ==
              "UNREACHABLE", 30)
     text = wait_for("it says what would unblock it", lambda: s.reeve(
@@ -85,7 +72,7 @@ with Suite(agents=4, REEVE_AGENT_PING_TIMEOUT_MS="200",
           [t["task_id"] for t in killing] == [before["data-1"]], killing)
     s.kill("offer-broker")
     s.kill("planner")
-    fault(s, f"/agents/{number}/return")
+    s.fault(f"/agents/{number}/return")
     wait_for("the old one ends", lambda: not set(pids) & set(
         s.task_processes()["data-1"]), 40)
     wait_for("what it had is freed", lambda: not any(

@@ -6,8 +6,6 @@ import json
 import os
 import sys
 import time
-import urllib.error
-import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from suite import Suite, check, done, wait_for
@@ -15,21 +13,9 @@ from suite import Suite, check, done, wait_for
 NAMES = ["data-0", "data-1", "meta-data-0", "meta-data-1"]
 
 
-def operator(s, kind, **body):
-    request = {"type": kind}
-    if body:
-        request[kind.lower()] = body
-    with urllib.request.urlopen(urllib.request.Request(
-            s.info()["master"] + "/api/v1", data=json.dumps(request).encode(),
-            method="POST", headers={"Content-Type": "application/json",
-                                    "Accept": "application/json"}),
-            timeout=15) as r:
-        return json.loads(r.read() or b"{}")
-
-
 def machines(s):
     """agent id -> machine id as the maintenance schedule wants it."""
-    agents = operator(s, "GET_AGENTS")["get_agents"]["agents"]
+    agents = s.operator("GET_AGENTS")[1]["get_agents"]["agents"]
     return {a["agent_info"]["id"]["value"]:
             {"hostname": a["agent_info"]["hostname"],
              "ip": a["pid"].split("@")[1].split(":")[0]} for a in agents}
@@ -57,7 +43,7 @@ with Suite(agents=3) as s:
     window = {"machine_ids": [machines(s)[agent]], "unavailability": {
         "start": {"nanoseconds": start},
         "duration": {"nanoseconds": 7200 * 10**9}}}
-    operator(s, "UPDATE_MAINTENANCE_SCHEDULE",
+    s.operator("UPDATE_MAINTENANCE_SCHEDULE",
              schedule={"windows": [window]})
     wait_for("the plan is a fact", lambda: note(s, agent), 40)
     seen = note(s, agent)
@@ -67,20 +53,20 @@ with Suite(agents=3) as s:
         "answer") == "cannot vacate", 20)
     status = wait_for("the master knows our answer", lambda: (
         lambda text: text if "DECLINE" in text else None)(json.dumps(
-            operator(s, "GET_MAINTENANCE_STATUS"))), 20)
+            s.operator("GET_MAINTENANCE_STATUS"))), 20)
     check("nothing is killed for it", s.task_ids() == before)
     s.kill("offer-broker")
     wait_for("it is still known after kill -9", lambda: note(s, agent))
-    operator(s, "UPDATE_MAINTENANCE_SCHEDULE", schedule={"windows": []})
+    s.operator("UPDATE_MAINTENANCE_SCHEDULE", schedule={"windows": []})
     other = next(n for n in NAMES if n not in there)
-    s.http(f"/v1/pod/{other}/restart", method="POST", body=b"")
+    s.post(f"/v1/pod/{other}/restart")
     wait_for("the plan is withdrawn, so is the fact",
              lambda: note(s, agent) is None, 40)
     s.wait_running(NAMES)
 
     # A drain ends the tasks; they wait for their volumes.
     before = s.task_ids()
-    operator(s, "DRAIN_AGENT", agent_id={"value": agent},
+    s.operator("DRAIN_AGENT", agent_id={"value": agent},
              max_grace_period={"seconds": 1})
     wait_for("the drain is a fact", lambda: (note(s, agent) or {}).get(
         "draining"), 30)
@@ -92,8 +78,8 @@ with Suite(agents=3) as s:
     check("nothing is launched elsewhere",
           all(s.task_ids()[n] == before[n] for n in NAMES))
     wait_for("the agent is drained", lambda: "DRAINED" in json.dumps(
-        operator(s, "GET_AGENTS")), 30)
-    operator(s, "REACTIVATE_AGENT", agent_id={"value": agent})
+        s.operator("GET_AGENTS")), 30)
+    s.operator("REACTIVATE_AGENT", agent_id={"value": agent})
     wait_for("the tasks are back", lambda: all(
         s.tasks()[n]["id"] != before[n] and s.tasks()[n]["status"] == "RUNNING"
         for n in there), 60)

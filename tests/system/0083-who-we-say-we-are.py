@@ -3,7 +3,6 @@
 """Every option of the framework reaches the master; a change of one does, too,
 without a task noticing.  An identity that was refused comes back by itself when
 it is set back.  A bearer token is read again when it is refused."""
-import json
 import os
 import subprocess
 import sys
@@ -91,7 +90,7 @@ def bearer():
         check("a bearer token lets in", len(s.tasks()) == 5)
         before, refused = s.task_ids(), front.refused
         good[0] = "second"
-        s.http("/v1/pod/data-0/restart", method="POST", body=b"")
+        s.post("/v1/pod/data-0/restart")
         wait_for("the old token is refused", lambda: front.refused > refused)
         with open(path, "w") as f:
             f.write("second\n")

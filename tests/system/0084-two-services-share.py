@@ -53,7 +53,7 @@ with Devcluster(greedy.ports, agents=3) as d, greedy as g, modest as m:
     wait_for("and holds nothing", lambda: not offers(m)["heldOffers"], 10)
     check("the greedy one still looks", not offers(g)["suppressed"])
     before = m.task_ids()
-    m.http("/v1/pod/data-1/restart", method="POST", body=b"")
+    m.post("/v1/pod/data-1/restart")
     wait_for("work after a rest finds offers", lambda: m.task_ids()["data-1"]
              != before["data-1"] and m.tasks()["data-1"]["status"] == "RUNNING",
              30)

@@ -11,7 +11,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from front import Devcluster
-from suite import ROOT, TOOLS, Suite, check, done, wait_for
+from suite import ROOT, TOOLS, Suite, check, done, patient, wait_for
 
 SPEC = "examples/data-store/svc.yml"
 
@@ -71,7 +71,7 @@ with Devcluster(old.ports, agents=3) as d:
         wait_for("none of the old ones is left", lambda: sorted(
             t["id"] for f in json.load(urllib.request.urlopen(
                 f"http://127.0.0.1:{d.port}/frameworks",
-                timeout=10))["frameworks"] for t in f["tasks"]) ==
+                timeout=patient(10)))["frameworks"] for t in f["tasks"]) ==
             sorted(now.values()), 30)
         p = s.reeve(*verb, now["data-0"], *yes, ok_codes=None)
         check("never one that a record names", p.returncode == 1 and

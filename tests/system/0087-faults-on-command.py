@@ -11,9 +11,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from scheduler import Cluster, Framework
 from suite import check, done, together, wait_for
 
-QUICK = ("--allocation-interval-ms", "100", "--agent-ping-timeout-ms", "300",
-         "--max-ping-timeouts", "3", "--resend-ms", "300",
+QUICK = ("--allocation-interval-ms", "100", "--resend-ms", "300",
          "--recovery-wait-ms", "100", "--heartbeat-interval-ms", "500")
+# Missed by a busy machine too, so for those who wait for it alone.
+SOON_LOST = ("--agent-ping-timeout-ms", "500", "--max-ping-timeouts", "3")
 
 
 def operations(fw, name):
@@ -25,7 +26,7 @@ def operations(fw, name):
 
 def agents_are_lost():
     with Cluster("lost", "--agents", "2", "--agent-ports", "22000",
-                 *QUICK) as c:
+                 *QUICK, *SOON_LOST) as c:
         c.wait_agents(2)
         fw = Framework(c.masters[0])
         first = fw.offers("agent-0.local")[0]
@@ -42,7 +43,7 @@ def agents_are_lost():
         c.fault("/agents/0/lose")
         fw.wait("the loss", lambda s: len([
             u for u in s.statuses("t0")
-            if u["state"] == "TASK_UNREACHABLE"]) == 2)
+            if u["state"] == "TASK_UNREACHABLE"]) >= 2)
         wait_for("its tasks have ended", lambda: c.ask(
             "/devcluster/agents/0/return", "POST", "")[0] == 200, 10)
         c.wait_agents(2)
@@ -112,7 +113,7 @@ def updates_are_disturbed():
 
 def masters_and_streams():
     with Cluster("streams", "--agents", "1", "--agent-ports", "22600",
-                 "--start-window-ms", "1500", *QUICK) as c:
+                 "--start-window-ms", "2500", *QUICK) as c:
         seen = []
 
         def started():
@@ -131,20 +132,25 @@ def masters_and_streams():
               == "agent-0.local")
         c.fault("/streams/split")
         c.fault("/heartbeats/stop")
-        time.sleep(0.2)
+
+        def is_silent():
+            """What was sent before may be read late, but comes to an end."""
+            count = len(fw.of("HEARTBEAT"))
+            time.sleep(1.1)
+            return len(fw.of("HEARTBEAT")) == count
+        wait_for("no heartbeats", is_silent, 10)
+        check("no heartbeats", True)
         count = len(fw.of("HEARTBEAT"))
-        time.sleep(1.1)
-        check("no heartbeats", len(fw.of("HEARTBEAT")) == count)
         c.fault("/heartbeats/start")
         fw.wait("heartbeats", lambda s: len(s.of("HEARTBEAT")) > count)
         c.fault("/streams/cut")
         fw.wait("the end of the stream", lambda s: s.ended)
         check("cut in the middle of a record", fw.broken)
-        c.fault("/unavailable?seconds=1")
+        c.fault("/unavailable?seconds=2")
         check("unavailable", c.ask("/state")[0] == 503)
         wait_for("and back", lambda: c.ask("/state")[0] == 200, 10)
         master = json.loads(c.ask("/devcluster/status")[1])["master_id"]
-        c.fault("/failover?start_ms=300")
+        c.fault("/failover?start_ms=1500")
         check("the new master starts first", c.ask("/state")[0] in (404, 503))
         wait_for("it serves", lambda: c.ask("/state")[0] == 200, 10)
         check("it is another one", json.loads(

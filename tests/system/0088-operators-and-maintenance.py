@@ -9,7 +9,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from scheduler import Cluster, Framework, Records
-from suite import check, done, together, wait_for
+from suite import FOLDER, check, done, together, wait_for
 
 QUICK = ("--allocation-interval-ms", "100", "--resend-ms", "300",
          "--recovery-wait-ms", "100")
@@ -32,10 +32,12 @@ def drained():
         offer = fw.offers("agent-0.local")[0]
         agent = {"agent_id": offer["agent_id"]}
         # Ignores SIGTERM: only the operator's grace ends it.
-        fw.launch(offer, "t", "trap '' TERM; while :; do sleep 1; done",
+        mark = os.path.join(FOLDER, "trapped")
+        fw.launch(offer, "t", f"trap '' TERM; touch {mark}; "
+                  "while :; do sleep 1; done",
                   kill_policy={"grace_period": {"nanoseconds": 60 * 10**9}})
         fw.wait_state("t", "TASK_RUNNING")
-        time.sleep(0.3)
+        wait_for("it to ignore SIGTERM", lambda: os.path.exists(mark))
         done_with(c, "DRAIN_AGENT", **agent, max_grace_period={"seconds": 1})
         status, text = c.operate("REACTIVATE_AGENT", **agent)
         check("no way back while it drains", status == 400 and

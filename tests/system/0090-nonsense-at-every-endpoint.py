@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from scheduler import Cluster, Framework
-from suite import check, done
+from suite import check, done, patient
 
 PATHS = [
     "/api/v1/scheduler", "/api/v1", "/health", "/redirect", "/state",
@@ -52,7 +52,7 @@ TYPES = ["application/json", "application/x-protobuf", "text/plain", None]
 
 
 def send(master, method, path, body, kind):
-    c = http.client.HTTPConnection(master, timeout=15)
+    c = http.client.HTTPConnection(master, timeout=patient(15))
     headers = {"Mesos-Stream-Id": "x"} if kind == TYPES[1] else {}
     if kind:
         headers["Content-Type"] = kind

@@ -3,10 +3,10 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
-#include "lib/base/clock.h"
 #include "lib/base/omap.h"
 
 Test(omap, put_get_remove)
@@ -94,7 +94,7 @@ Test(omap, a_hundred_thousand_keys)
 {
     struct omap *map = omap_new();
     char key[64];
-    int64_t start = clock_mono_ms();
+    clock_t start = clock();
     for (int i = 0; i < 100000; i++) {
         snprintf(key, sizeof key, "service/data-store/task/%06d",
                  i * 7919 % 100000);
@@ -105,7 +105,7 @@ Test(omap, a_hundred_thousand_keys)
         snprintf(key, sizeof key, "service/data-store/task/%06d", i);
         cr_assert_not_null(omap_get(map, key));
     }
-    /* Generous: a linear walk would take minutes. */
-    cr_expect_lt(clock_mono_ms() - start, 10000);
+    /* Generous, and of our own time alone: a linear walk would take minutes. */
+    cr_expect_lt((clock() - start) / CLOCKS_PER_SEC, 10);
     omap_free(map, free);
 }
