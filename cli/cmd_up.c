@@ -185,11 +185,17 @@ static struct suite *read_suite(const char *run_dir)
     return suite_decode(text.data, text.len, NULL);
 }
 
-/* The port that was used before when it can be had again, else a free one. */
-static int again_or_free(int before)
+/* The port that was used before when it can be had again, else a free one; none
+ * that another one of the suite has. */
+static int again_or_free(const struct suite *s, int before)
 {
-    return before && preflight_port_is_free(before) ? before
-                                                    : preflight_free_port();
+    const int taken[] = {s->port, s->master_port, s->redis_port};
+    bool is_ours = before == s->port || before == s->master_port ||
+                   before == s->redis_port;
+
+    return !is_ours && preflight_port_is_free(before)
+               ? before
+               : preflight_free_port(taken, ARRAY_LEN(taken));
 }
 
 /* Is it our own gateway, which a dead supervisor left, that listens there? */
@@ -216,11 +222,11 @@ static int choose_other_ports(struct up *up)
     struct suite *s = up->suite;
 
     if (s->port == 0)
-        s->port = again_or_free(up->old ? up->old->port : 0);
-    s->master_port =
-        s->own_master ? again_or_free(up->old ? up->old->master_port : 0) : 0;
-    s->redis_port =
-        s->own_redis ? again_or_free(up->old ? up->old->redis_port : 0) : 0;
+        s->port = again_or_free(s, up->old ? up->old->port : 0);
+    if (s->own_master)
+        s->master_port = again_or_free(s, up->old ? up->old->master_port : 0);
+    if (s->own_redis)
+        s->redis_port = again_or_free(s, up->old ? up->old->redis_port : 0);
     if (!s->port || (s->own_master && !s->master_port) ||
         (s->own_redis && !s->redis_port))
         return cli_fail(EXIT_FAILED, "no free port on 127.0.0.1");

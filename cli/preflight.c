@@ -20,6 +20,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/fs.h"
+#include "lib/base/id.h"
 #include "lib/bus/bus.h"
 #include "lib/http/http_client.h"
 #include "lib/service/service.h"
@@ -28,6 +29,12 @@
 #define MARK_TEXT                                                              \
     "The run dir of a Reeve suite; `reeve down --purge` empties it.\n"
 #define PEER_TIMEOUT_MS 5000
+/* Where a suite's own servers listen when nothing else is asked for: below the
+ * ports that connections are given (and those of the devcluster's tasks). */
+#define FIRST_OWN_PORT 20000
+#define LAST_OWN_PORT  29999
+#define MIN_OWN_PORTS  1000
+#define PORT_TRIES     200
 
 /* ---- run dir ---- */
 
@@ -258,15 +265,56 @@ int preflight_port(int port, struct err *err)
     return EXIT_IN_USE;
 }
 
-int preflight_free_port(void)
+/* The first of the ports that connections are given. */
+static int first_given_port(void)
+{
+    AUTO_BUF struct buf text = {0};
+
+    if (fs_read("/proc/sys/net/ipv4/ip_local_port_range", 256, &text, NULL) < 0)
+        return LAST_OWN_PORT + 1;
+    return atoi(text.data); /* allowed: the kernel wrote it */
+}
+
+static int random_port(void)
+{
+    uint8_t bytes[16];
+    int low = first_given_port();
+    int count = MIN(low - 1, LAST_OWN_PORT) - FIRST_OWN_PORT + 1;
+
+    uuid_new_bytes(bytes);
+    return count < MIN_OWN_PORTS
+               ? 0 /* any */
+               : FIRST_OWN_PORT + (bytes[0] << 8 | bytes[1]) % count;
+}
+
+static int port_of(int fd)
 {
     struct sockaddr_in addr;
     socklen_t len = sizeof(addr);
-    AUTO_CLOSE int fd = bind_loopback(0);
 
     if (fd < 0 || getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
         return 0;
     return ntohs(addr.sin_port);
+}
+
+static bool is_among(int port, const int *ports, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ports[i] == port)
+            return true;
+    return false;
+}
+
+int preflight_free_port(const int *taken, size_t n)
+{
+    for (int i = 0; i < PORT_TRIES; i++) {
+        AUTO_CLOSE int fd =
+            bind_loopback(i < PORT_TRIES / 2 ? random_port() : 0);
+        int port = port_of(fd);
+        if (port && !is_among(port, taken, n))
+            return port;
+    }
+    return 0;
 }
 
 /* ---- peers ---- */

@@ -8,6 +8,7 @@
 #define REEVE_CLI_PREFLIGHT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct err;
 
@@ -40,7 +41,9 @@ int preflight_records(const char *run_dir, struct err *err);
 /* EXIT_OK or EXIT_IN_USE. */
 int preflight_port(int port, struct err *err);
 bool preflight_port_is_free(int port);
-/* A port that nobody listens on now. */
-int preflight_free_port(void);
+/* A port that nobody listens on now and, where that can be had, that no
+ * connection is given before somebody does; none of the n taken ones.  0: there
+ * is none. */
+int preflight_free_port(const int *taken, size_t n);
 
 #endif

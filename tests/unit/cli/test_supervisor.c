@@ -343,9 +343,16 @@ Test(preflight, run_dirs)
 Test(preflight, ports)
 {
     struct err err = {0};
-    int port = preflight_free_port();
+    int ports[200] = {0};
+    int port = preflight_free_port(NULL, 0);
 
     cr_assert(port > 0);
+    for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+        ports[i] = preflight_free_port(ports, i);
+        cr_assert(ports[i] > 0);
+        for (size_t k = 0; k < i; k++)
+            cr_expect_neq(ports[k], ports[i]);
+    }
     cr_expect_eq(preflight_port(port, &err), EXIT_OK);
     AUTO_FREE char *url = xasprintf("redis://127.0.0.1:%d/0", port);
     cr_expect_eq(preflight_redis(url, &err), EXIT_FAILED);
