@@ -14,6 +14,10 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SAN) -I. -I$(B)/gen \
             -MMD -MP $(PKG_CFLAGS)
 LDLIBS    = $(PKG_LIBS) -lhiredis -Wl,--push-state,--as-needed -lzookeeper_mt \
             -lssl -lpcre2-8 -Wl,--pop-state -lpthread -lm
+# Long-lived programs use jemalloc where it is there: a fifth less CPU time, and
+# less memory.  Not with sanitizers, which have their own.
+JEMALLOC  = $(if $(SAN),,$(if $(wildcard /usr/lib/libjemalloc.so.2 \
+            /usr/lib/*/libjemalloc.so.2),-l:libjemalloc.so.2))
 # Asked only when something is built, so that `make deps` works without them.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
@@ -136,6 +140,7 @@ $(B)/bin/reeve: $(B)/obj/cli/main.o $(B)/lib/libcli.a $(call lib_a,$(LIBS_cli))
 	$(link)
 $(B)/bin/reeve-devcluster: $(B)/obj/devcluster/main.o $(B)/lib/libdevcluster.a $(call lib_a,$(LIBS_devcluster))
 	$(link)
+$(SERVICES:%=$(B)/bin/reeve-%) $(B)/bin/reeve-devcluster: LDLIBS += $(JEMALLOC)
 # Fetched into sandboxes: it may need nothing but the C library.
 $(B)/bootstrap/bootstrap: LDLIBS = -lm
 $(B)/bootstrap/bootstrap: $(B)/obj/bootstrap/main.o $(B)/lib/libbootstrap.a $(call lib_a,spec base)

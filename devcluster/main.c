@@ -15,8 +15,11 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/fs.h"
+#include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "lib/loop/loop.h"
+
+#define GIVE_BACK_MS 3000
 
 static void on_signal(void *self, int signo)
 {
@@ -69,6 +72,7 @@ static int run(const struct options *options)
     config_from_options(&config, options);
     loop_signal(loop, SIGTERM, on_signal, loop);
     loop_signal(loop, SIGINT, on_signal, loop);
+    loop_timer(loop, GIVE_BACK_MS, GIVE_BACK_MS, heap_give_back, NULL);
     cluster = cluster_new(loop, &config, &err);
     if (!cluster ||
         write_port_file(options_str(options, "port-file"), cluster, &err) < 0) {

@@ -8,7 +8,8 @@ set -u
 BUILD="gcc make pkg-config protobuf-compiler protobuf-c-compiler
 libprotobuf-c-dev libzmq3-dev libczmq-dev libcurl4-openssl-dev
 libmicrohttpd-dev libhiredis-dev libjansson-dev libyaml-dev uthash-dev
-libssl-dev libpcre2-dev libzookeeper-mt-dev libc6-dev"
+libssl-dev libpcre2-dev libzookeeper-mt-dev libc6-dev
+libjemalloc2"
 RUN="redis-server redis-tools tar unzip"
 TEST="libcriterion-dev python3 python3-zmq python3-protobuf curl procps
 openssl"

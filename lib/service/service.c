@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,14 +20,14 @@
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
+#include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "lib/loop/loop.h"
 #include "lib/service/options.h"
 #include "lib/service/vitals.h"
 #include "proto/bus.pb-c.h"
 
-#define GIVE_BACK_MS  3000
-#define MIN_GIVE_BACK (2u << 20)
+#define GIVE_BACK_MS 3000
 
 struct service {
     const struct service_spec *spec;
@@ -411,16 +410,6 @@ static void tick(void *self)
     s->spec->tick(s->self);
 }
 
-/* Bursts leave much free memory behind, which others could use. */
-static void give_back_memory(void *self UNUSED)
-{
-    struct mallinfo2 memory = mallinfo2();
-
-    if (memory.fordblks > MIN_GIVE_BACK &&
-        memory.fordblks > memory.uordblks / 4)
-        malloc_trim(0);
-}
-
 static int start(struct service *s, struct err *err)
 {
     int code = open_run_dir(s, err);
@@ -442,7 +431,7 @@ static int start(struct service *s, struct err *err)
     ASSERT(!s->spec->tick || s->spec->tick_ms > 0);
     if (s->spec->tick)
         loop_timer(s->loop, 0, s->spec->tick_ms, tick, s);
-    loop_timer(s->loop, GIVE_BACK_MS, GIVE_BACK_MS, give_back_memory, s);
+    loop_timer(s->loop, GIVE_BACK_MS, GIVE_BACK_MS, heap_give_back, NULL);
     log_info("started", "version=%s pid=%d run_dir=%s", REEVE_VERSION,
              (int)getpid(), log_q(s->run_dir));
     return EXIT_OK;
