@@ -296,13 +296,13 @@ static int down(const struct up *up)
 
 #define EMPTY_LOG "its log is empty"
 
-/* The last line of a process's log that it wrote for people, or else its last
- * line. */
+/* The last line of a process's log that it wrote for people, or else the last
+ * that tells of trouble, or else its last line. */
 static char *last_words(const struct suite *suite, const char *process)
 {
     AUTO_FREE char *path = suite_log_path(suite, process);
     AUTO_BUF struct buf text = {0};
-    char *line = NULL, *words = NULL, *rest;
+    char *line = NULL, *bad = NULL, *words = NULL, *rest;
 
     if (fs_read(path, MAX_LOG, &text, NULL) < 0 || !text.len)
         return xstrdup(EMPTY_LOG);
@@ -310,10 +310,12 @@ static char *last_words(const struct suite *suite, const char *process)
     for (char *p; (p = strsep(&rest, "\n")) != NULL;) {
         if (*p)
             line = p;
+        if (strstr(p, " level=bad "))
+            bad = p;
         if (str_starts(p, "reeve-"))
             words = p;
     }
-    return xstrdup(words ? words : str_or_empty(line));
+    return xstrdup(words ? words : bad ? bad : str_or_empty(line));
 }
 
 static unsigned deaths_of(const struct up *up, const struct suite *now,

@@ -65,6 +65,13 @@ try:
                     "redis://127.0.0.1:1/0", SPEC, ok_codes=(5,))
         check("nor does a refusal", PASSWORD not in p.stdout + p.stderr
               and ":***@" in p.stderr, p.stderr)
+        with Suite() as other:
+            p = other.reeve("up", "--detach", "--run-dir", other.run_dir,
+                            "--port", "0", SPEC, ok_codes=(1,),
+                            env={"REEVE_REDIS": f"redis://:{PASSWORD}"
+                                                f"@127.0.0.1:{port}/0"})
+            check("another suite's Redis: up says that somebody writes there",
+                  "writes to this Redis" in p.stderr, p.stderr)
         mode = os.stat(os.path.join(s.run_dir, "suite.json")).st_mode & 0o777
         check("suite.json is for its owner alone", mode == 0o600, oct(mode))
 finally:
