@@ -20,6 +20,15 @@ int64_t backoff_delay_ms(uint32_t failures)
     return (int64_t)BACKOFF_FIRST_MS << (failures - 1);
 }
 
+int64_t backoff_left_ms(const struct backoff *backoff, int64_t now_ms)
+{
+    int64_t left_ms = backoff->due_ms - now_ms;
+    /* Twice: the broker's clock, which told the end, may be ahead of ours. */
+    if (left_ms > 2 * backoff_delay_ms(backoff->failures))
+        return 0;
+    return MAX(left_ms, 0);
+}
+
 static char *property_name(const char *task_name)
 {
     return xasprintf("backoff-%s", task_name);

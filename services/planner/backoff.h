@@ -31,6 +31,9 @@ struct backoff {
 
 /* 0 for no failure, then 1 s, 2 s, 4 s … 60 s. */
 int64_t backoff_delay_ms(uint32_t failures);
+/* How long from now; 0: launch it now.  A due time that the delay cannot
+ * explain says that the clock was set back since: it is not waited for. */
+int64_t backoff_left_ms(const struct backoff *backoff, int64_t now_ms);
 /* For a task that ended; one that was killed or lost does not count. */
 struct backoff backoff_of(const struct facts *facts,
                           const struct fact_task *task);

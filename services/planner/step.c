@@ -207,7 +207,7 @@ static Reeve__PlanStatus judge_ended(const struct task_case *c,
     case_name(c, name);
     struct backoff backoff = backoff_of(c->world->facts, c->task);
     AUTO_FREE char *end = end_text(c->task);
-    if (backoff.due_ms <= c->world->now_ms) {
+    if (backoff_left_ms(&backoff, c->world->now_ms) == 0) {
         SAY(out, "%s ended with %s and is to be launched again", name, end);
         return PLAN_PENDING;
     }

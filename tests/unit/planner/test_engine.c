@@ -273,6 +273,25 @@ Test(engine, quick_failures_back_off_and_a_long_run_resets)
     cr_assert_eq(world_demands(&w), 1);
 }
 
+Test(engine, a_clock_set_back_prolongs_no_back_off)
+{
+    static const struct {
+        int64_t back_ms;
+        size_t demands;
+    } cases[] = {{0, 0}, {900, 0}, {1001, 1}, {3600000, 1}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_WORLD struct world w;
+        world_start(&w, "back", 1);
+        world_declare(&w, data_store(1, "0.1"));
+        world_run(&w);
+        world_set_state(&w, "data-0", FAILED, false);
+        w.now_ms -= cases[i].back_ms;
+        world_rest(&w);
+        cr_expect_eq(world_demands(&w), cases[i].demands, "case %zu", i);
+    }
+}
+
 #define X40 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 static const struct {
