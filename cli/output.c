@@ -214,8 +214,11 @@ static void add_tasks(struct buf *out, const char *indent, const json_t *tasks)
 
     for (size_t i = 0; i < n; i++) {
         const json_t *task = json_array_get(tasks, i);
-        buf_addf(out, "%s%s%s (%s)\n", indent, i + 1 == n ? LAST : BRANCH,
-                 text_of(task, "name"), text_of(task, "status"));
+        const char *note =
+            str_or_empty(json_string_value(json_object_get(task, "note")));
+        buf_addf(out, "%s%s%s (%s%s%s)\n", indent, i + 1 == n ? LAST : BRANCH,
+                 text_of(task, "name"), text_of(task, "status"),
+                 *note ? ", " : "", note);
     }
 }
 

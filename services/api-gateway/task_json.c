@@ -6,6 +6,7 @@
 
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
+#include "lib/mesos/states.h"
 #include "lib/spec/spec.h"
 #include "lib/wire/wire.h"
 
@@ -61,7 +62,16 @@ json_t *task_json_pods(const struct view *view)
     return list;
 }
 
-static json_t *task_entry(const struct view_task *task)
+/* Why the states of tasks that may run are no more than the last that was
+ * heard; NULL: the master tells of them.  malloc'd. */
+static char *doubt_of(const struct view *view)
+{
+    AUTO_MESSAGE Reeve__Framework *framework = view_framework(view);
+    const char *error = framework ? str_or_empty(framework->error) : "";
+    return *error ? xasprintf("last known: %s", error) : NULL;
+}
+
+static json_t *task_entry(const struct view_task *task, const char *doubt)
 {
     const Reeve__TaskRecord *r = task->record;
     json_t *entry = json_pack("{s:s, s:s}", "id", str_or_empty(r->task_id),
@@ -71,11 +81,14 @@ static json_t *task_entry(const struct view_task *task)
         json_object_set_new(
             entry, "status",
             json_string(str_starts(state, "TASK_") ? state + 5 : state));
+    if (state && doubt && !task_state_is_terminal(task->status->state))
+        json_object_set_new(entry, "note", json_string(doubt));
     return entry;
 }
 
 /* Tasks i.. of one instance; moves *i past them. */
-static json_t *instance_entry(const struct view_tasks *tasks, size_t *i)
+static json_t *instance_entry(const struct view_tasks *tasks, size_t *i,
+                              const char *doubt)
 {
     AUTO_FREE char *name = instance_of(&tasks->items[*i]);
     json_t *list = json_array();
@@ -83,7 +96,7 @@ static json_t *instance_entry(const struct view_tasks *tasks, size_t *i)
         AUTO_FREE char *other = instance_of(&tasks->items[*i]);
         if (!str_eq(name, other))
             break;
-        json_array_append_new(list, task_entry(&tasks->items[*i]));
+        json_array_append_new(list, task_entry(&tasks->items[*i], doubt));
     }
     return json_pack("{s:s, s:o}", "name", name, "tasks", list);
 }
@@ -99,6 +112,7 @@ json_t *task_json_statuses(const struct view *view)
 {
     AUTO_TASKS struct view_tasks tasks = sorted_tasks(view, NULL);
     AUTO_FREE char *name = service_name(view);
+    AUTO_FREE char *doubt = doubt_of(view);
     json_t *out = json_pack("{s:s}", "service", name);
     if (tasks.n == 0)
         return out;
@@ -107,7 +121,7 @@ json_t *task_json_statuses(const struct view *view)
         const char *type = str_or_empty(tasks.items[i].record->pod_type);
         json_t *instances = json_array();
         while (i < tasks.n && str_eq(tasks.items[i].record->pod_type, type))
-            json_array_append_new(instances, instance_entry(&tasks, &i));
+            json_array_append_new(instances, instance_entry(&tasks, &i, doubt));
         json_array_append_new(pods, json_pack("{s:s, s:o}", "name", type,
                                               "instances", instances));
     }
@@ -118,8 +132,9 @@ json_t *task_json_statuses(const struct view *view)
 json_t *task_json_pod_status(const struct view *view, const char *pod)
 {
     AUTO_TASKS struct view_tasks tasks = sorted_tasks(view, pod);
+    AUTO_FREE char *doubt = doubt_of(view);
     size_t i = 0;
-    return tasks.n ? instance_entry(&tasks, &i) : NULL;
+    return tasks.n ? instance_entry(&tasks, &i, doubt) : NULL;
 }
 
 /* Old clients read the agent's id under its old name. */

@@ -32,6 +32,10 @@ with Suite() as s:
     code, body = s.http("/v1/health?verbose=true")
     check("and why", "Framework has been removed" in json.dumps(body) or
           "Completed framework" in json.dumps(body), body)
+    p = s.reeve("pod", "status", "--run-dir", s.run_dir)
+    check("pod status does not pretend to know", all(
+        "last known" in line for line in p.stdout.splitlines()
+        if "RUNNING" in line) and "RUNNING" in p.stdout, p.stdout)
     s.kill("offer-broker")
     wait_for("a broker again", lambda: s.info() and s.pid("offer-broker"))
     refused("without --yes nothing is done", s, *VERB, framework, code=2)
@@ -49,6 +53,8 @@ with Suite() as s:
         for n, t in s.tasks().items()) and len(s.tasks()) == 5, 60)
     check("the volumes are the same ones", sorted(s.volumes()) == volumes,
           (volumes, sorted(s.volumes())))
+    check("and pod status knows again", "last known" not in s.reeve(
+        "pod", "status", "--run-dir", s.run_dir).stdout)
     check("health is good again", s.http("/v1/health")[0] == 200)
     check("the log names the operator's order", any(
         "event=framework_given_up" in text
