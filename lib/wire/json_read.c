@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json_read - jansson values to messages by their descriptors
  *
- * As tolerant as the master's own reader: unknown keys are ignored, a number or
- * enum may be a string, an enum name we do not know leaves an optional field
- * unset, a single value may stand for a list of one, null is the same as
- * absent. Names may also be lowerCamelCase.
+ * As tolerant and as strict as the master's own reader, in its words: unknown
+ * keys are ignored, a number may be a string, an enum is its name,
+ * a name we do not know leaves an optional field unset, a single value
+ * may stand for a list of one, null is the same as absent.  All required fields
+ * that are missing are named at once.  Names may also be lowerCamelCase.
  */
 #include <math.h>
 #include <stdio.h>
@@ -17,36 +18,49 @@
 #include "lib/wire/field.h"
 #include "lib/wire/wire.h"
 
+#define ENOUGH_MISSING 800 /* bytes of their names */
+
 /* Where we are, for the error text: a chain on the stack. */
 struct place {
     const struct place *above;
     const char *name; /* NULL at the root */
+    int index;        /* in a list; -1: it is none */
     int depth;
-    struct err *err; /* where to say what is wrong */
+    struct whole *whole;
+};
+
+/* What all places of one reading share. */
+struct whole {
+    struct err *err;    /* where to say what is wrong */
+    struct buf missing; /* required fields that are not there */
 };
 
 enum value_result { VALUE_OK, VALUE_BAD, VALUE_UNSET };
 
 static void add_path(const struct place *place, struct buf *out)
 {
-    if (!place || !place->name)
+    if (!place->name)
         return;
     add_path(place->above, out);
-    if (out->len)
-        buf_add_char(out, '.');
-    buf_add_str(out, place->name);
+    buf_addf(out, "%s%s", place->above->name ? "." : "", place->name);
+    if (place->index >= 0)
+        buf_addf(out, "[%d]", place->index);
 }
 
 static enum value_result bad(const struct place *place, const char *what)
 {
-    AUTO_BUF struct buf above = {0};
-    add_path(place->above, &above);
-    const char *name = place->name ? place->name : "message";
-    if (above.len)
-        err_set(place->err, ERR_INVALID, "%s field '%s' in '%.512s'", what,
-                name, buf_text(&above));
-    else
-        err_set(place->err, ERR_INVALID, "%s field '%s'", what, name);
+    err_set(place->whole->err, ERR_INVALID, "%s field '%s'", what, place->name);
+    return VALUE_BAD;
+}
+
+/* A text that should have been a number or boolean. */
+static enum value_result bad_text(const struct place *place, const char *text,
+                                  const char *wanted)
+{
+    err_set(place->whole->err, ERR_INVALID,
+            "Failed to parse '%s' as a JSON %s for field '%s': syntax error at "
+            "line 1 near: %s",
+            text, wanted, place->name, text);
     return VALUE_BAD;
 }
 
@@ -59,6 +73,10 @@ static enum value_result bad_type(const struct place *place, const json_t *json)
         [JSON_FALSE] = "boolean", [JSON_NULL] = "null",
     };
     char what[64];
+    if (!place->name) {
+        err_set(place->whole->err, ERR_INVALID, "Expecting a JSON object");
+        return VALUE_BAD;
+    }
     snprintf(what, sizeof(what), "Not expecting a JSON %s for",
              names[json_typeof(json)]);
     return bad(place, what);
@@ -81,7 +99,7 @@ static enum value_result read_double(const json_t *json, double *out,
     else if (!strcmp(text, "NaN") || !strcmp(text, "nan"))
         *out = NAN;
     else if (!parse_double(text, out))
-        return bad(place, "Not a number for");
+        return bad_text(place, text, "number");
     return VALUE_OK;
 }
 
@@ -94,7 +112,7 @@ static enum value_result read_signed(const json_t *json, const int64_t range[2],
         *out = json_integer_value(json);
     else if (json_is_string(json)) {
         if (!parse_i64(json_string_value(json), out))
-            return bad(place, "Not a whole number for");
+            return bad_text(place, json_string_value(json), "number");
     } else if (!json_is_real(json))
         return bad_type(place, json);
     else if (real != floor(real) || real < -9.2e18 || real > 9.2e18)
@@ -124,21 +142,18 @@ static enum value_result read_enum(const ProtobufCFieldDescriptor *field,
                                    const struct place *place)
 {
     static const int64_t range[2] = {INT32_MIN, INT32_MAX};
-    if (json_is_string(json) &&
-        wire_enum_value(field->descriptor, json_string_value(json), out))
-        return VALUE_OK;
     int64_t number;
-    bool is_number =
-        json_is_integer(json) ||
-        (json_is_string(json) && parse_i64(json_string_value(json), &number));
-    if (is_number) {
-        enum value_result result = read_signed(json, range, &number, place);
-        if (result == VALUE_OK)
-            *out = (int)number;
-        return result;
+    if (!json_is_string(json)) {
+        /* What has no name was printed as a number, and comes back as one. */
+        if (!json_is_integer(json) ||
+            read_signed(json, range, &number, place) != VALUE_OK ||
+            wire_enum_name(field->descriptor, (int)number))
+            return bad_type(place, json);
+        *out = (int)number;
+        return VALUE_OK;
     }
-    if (!json_is_string(json))
-        return bad_type(place, json);
+    if (wire_enum_value(field->descriptor, json_string_value(json), out))
+        return VALUE_OK;
     return field->label == PROTOBUF_C_LABEL_REQUIRED
                ? bad(place, "Unknown enum value for")
                : VALUE_UNSET;
@@ -155,7 +170,8 @@ static enum value_result read_bool(const json_t *json, protobuf_c_boolean *out,
     else if (!strcmp(text, "false"))
         *out = 0;
     else
-        return bad_type(place, json);
+        return json_is_string(json) ? bad_text(place, text, "boolean")
+                                    : bad_type(place, json);
     return VALUE_OK;
 }
 
@@ -180,7 +196,7 @@ static enum value_result read_bytes(const json_t *json,
     if (!base64_decode(json_string_value(json), json_string_length(json),
                        &bytes)) {
         buf_free(&bytes);
-        return bad(place, "No base64 in");
+        return bad(place, "Failed to base64 decode bytes");
     }
     out->data = (uint8_t *)buf_take(&bytes, &out->len);
     return VALUE_OK;
@@ -305,7 +321,7 @@ static int read_map(ProtobufCMessage *message,
         json_t *pair = json_object();
         json_object_set_new(pair, "key", json_string(key));
         json_object_set(pair, "value", value);
-        struct place here = {place, key, place->depth + 1, place->err};
+        struct place here = {place, key, -1, place->depth + 1, place->whole};
         union any_value item = {.pointer = read_message(entry, pair, &here)};
         json_decref(pair);
         if (!item.pointer)
@@ -334,9 +350,12 @@ static int read_repeated(ProtobufCMessage *message,
         return read_map(message, field, json, place);
     if (!json_is_array(json))
         return read_element(message, field, json, place);
-    for (size_t i = 0; i < json_array_size(json); i++)
-        if (read_element(message, field, json_array_get(json, i), place) < 0)
+    struct place here = *place;
+    for (size_t i = 0; i < json_array_size(json); i++) {
+        here.index = (int)i;
+        if (read_element(message, field, json_array_get(json, i), &here) < 0)
             return -1;
+    }
     return 0;
 }
 
@@ -390,17 +409,27 @@ static const json_t *find_value(const json_t *json, const char *name)
     return NULL;
 }
 
+static void note_missing(const struct place *place)
+{
+    struct buf *missing = &place->whole->missing;
+    if (missing->len > ENOUGH_MISSING)
+        return;
+    if (missing->len)
+        buf_add_str(missing, ", ");
+    add_path(place, missing);
+}
+
 static int read_field(ProtobufCMessage *message,
                       const ProtobufCFieldDescriptor *field, const json_t *json,
                       const struct place *place)
 {
-    struct place here = {place, field->name, place->depth + 1, place->err};
+    struct place here = {place, field->name, -1, place->depth + 1,
+                         place->whole};
     const json_t *value = find_value(json, field->name);
     if (!value || json_is_null(value)) {
-        if (field->label != PROTOBUF_C_LABEL_REQUIRED)
-            return 0;
-        bad(&here, "Missing required");
-        return -1;
+        if (field->label == PROTOBUF_C_LABEL_REQUIRED)
+            note_missing(&here);
+        return 0;
     }
     if (field->label == PROTOBUF_C_LABEL_REPEATED)
         return read_repeated(message, field, value, &here);
@@ -433,8 +462,16 @@ static ProtobufCMessage *read_message(const ProtobufCMessageDescriptor *type,
 ProtobufCMessage *wire_from_json(const ProtobufCMessageDescriptor *type,
                                  const json_t *json, struct err *err)
 {
-    struct place root = {NULL, NULL, 0, err};
-    return read_message(type, json, &root);
+    struct whole whole = {err, {0}};
+    struct place root = {NULL, NULL, -1, 0, &whole};
+    ProtobufCMessage *message = read_message(type, json, &root);
+    if (message && whole.missing.len) {
+        err_set(err, ERR_INVALID, "Missing required fields: %s",
+                buf_text(&whole.missing));
+        wire_free(&message);
+    }
+    buf_free(&whole.missing);
+    return message;
 }
 
 ProtobufCMessage *wire_from_json_text(const ProtobufCMessageDescriptor *type,
