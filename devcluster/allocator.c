@@ -42,7 +42,7 @@ static struct claimants claimants_of(const struct master *m)
             if (fw->roles[i].suppressed)
                 continue;
             struct claimant one = {fw, fw->roles[i].name,
-                                   minimum_of(fw, fw->roles[i].name), NULL};
+                                   minimum_of(fw, fw->roles[i].name), NULL, 0};
             PB_PUSH(all.list, all.count, one);
         }
     }
@@ -178,22 +178,49 @@ static bool fits(struct master *m, struct magent *agent,
     return !known_filtered(m, agent, who);
 }
 
-static void add_to_event(struct master *m, struct claimants *all,
-                         struct claimant *who, struct moffer *offer)
+/* The first of the framework's claimants keeps all its offers: one event. */
+static struct claimant *keeper_of(struct claimants *all,
+                                  const struct claimant *who)
 {
-    Mesos__V1__Scheduler__Event *event = NULL;
+    size_t i = 0;
 
-    for (size_t i = 0; i < all->count && !event; i++) {
-        if (all->list[i].framework == who->framework)
-            event = all->list[i].event;
+    while (all->list[i].framework != who->framework)
+        i++;
+    return &all->list[i];
+}
+
+/* Of one allocation a role gets one offer of an agent, also in two stages. */
+static void give(struct master *m, struct magent *agent, struct claimants *all,
+                 struct claimant *who, struct resources *taken)
+{
+    struct claimant *keeper = keeper_of(all, who);
+
+    for (size_t i = 0; i < keeper->n_offers; i++) {
+        struct moffer *offer = keeper->offers[i];
+
+        if (offer->agent == agent && str_eq(offer->role, who->role)) {
+            offer_extend(m, offer, taken);
+            resources_destroy(&taken);
+            return;
+        }
     }
-    if (!event) {
-        event = PB_NEW(mesos__v1__scheduler__event);
-        PB_SET(event, type, EVENT(OFFERS));
-        event->offers = PB_NEW(mesos__v1__scheduler__event__offers);
-        who->event = event;
-    }
-    PB_ADD(event->offers, offers, offer_message(m, offer));
+    PB_PUSH(keeper->offers, keeper->n_offers,
+            offer_add(m, agent, who->framework, taken));
+}
+
+static void send_offers(struct master *m, struct claimant *who)
+{
+    Mesos__V1__Scheduler__Event *event;
+
+    if (!who->n_offers)
+        return;
+    event = PB_NEW(mesos__v1__scheduler__event);
+    PB_SET(event, type, EVENT(OFFERS));
+    event->offers = PB_NEW(mesos__v1__scheduler__event__offers);
+    for (size_t i = 0; i < who->n_offers; i++)
+        PB_ADD(event->offers, offers, offer_message(m, who->offers[i]));
+    send_event(m, who->framework, event);
+    free(who->offers);
 }
 
 static bool within_quota(struct claimants *all, const struct claimant *who,
@@ -223,8 +250,7 @@ static void allocate_agent(struct master *m, struct magent *agent,
             if (all->quota)
                 quota_round_taken(all->quota, who->role, candidate);
             resources_allocate(candidate, who->role);
-            add_to_event(m, all, who,
-                         offer_add(m, agent, who->framework, candidate));
+            give(m, agent, all, who, candidate);
         } else {
             resources_destroy(&candidate);
         }
@@ -257,10 +283,8 @@ void allocate(struct master *m)
     if (all.count)
         allocate_agents(m, &all);
     quota_round_free(&all.quota);
-    for (size_t i = 0; i < all.count; i++) {
-        if (all.list[i].event)
-            send_event(m, all.list[i].framework, all.list[i].event);
-    }
+    for (size_t i = 0; i < all.count; i++)
+        send_offers(m, &all.list[i]);
     free(all.list);
     inverse_offers_make(m);
 }

@@ -38,6 +38,13 @@ struct moffer *offer_add(struct master *m, struct magent *agent,
     return offer;
 }
 
+void offer_extend(struct master *m, struct moffer *offer,
+                  const struct resources *more)
+{
+    ledger_offer(m, offer->agent, offer->framework, more);
+    resources_add_all(offer->pool, more);
+}
+
 void offer_free(struct master *m, struct moffer *offer)
 {
     HASH_DEL(m->offers, offer);

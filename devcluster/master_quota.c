@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* master_quota - what operators grant to roles: quotas and weights
+/* master_quota - what operators grant to roles, and hold them to
  *
- * Quotas are of top-level roles and of scalars; they and the weights are in
- * the registry.  A quota set back to nothing stays listed until the master
- * starts again, as a real one's does.
+ * Quotas are of top-level roles and of scalars; they are in the registry.  A
+ * quota set back to nothing stays listed until it is removed or the master
+ * starts again, as a real one's does.  Requests in their old form, with
+ * guarantees only, are in master_quota_request.c.
  */
 #include "devcluster/master_state.h"
 
@@ -220,12 +221,11 @@ static void sum_guarantees(const struct master *m,
     }
 }
 
-static int fits_cluster(const struct master *m,
+bool quota_fits_cluster(const struct master *m,
                         const Mesos__V1__Master__Call__UpdateQuota *call,
-                        struct err *err)
+                        char **wanted_text, char **capacity_text)
 {
     struct quantities wanted = {0}, capacity = {0};
-    AUTO_FREE char *wanted_text = NULL, *capacity_text = NULL;
     struct magent *agent, *next;
     bool fits;
 
@@ -233,17 +233,26 @@ static int fits_cluster(const struct master *m,
     HASH_ITER(hh, m->agents, agent, next)
     quantities_add_scalars(&capacity, agent->total);
     fits = quantities_within(&wanted, &capacity, 0);
-    wanted_text = quantities_text(&wanted);
-    capacity_text = quantities_text(&capacity);
+    *wanted_text = quantities_text(&wanted);
+    *capacity_text = quantities_text(&capacity);
     quantities_clear(&wanted);
     quantities_clear(&capacity);
-    if (fits)
+    return fits;
+}
+
+static int fits_cluster(const struct master *m,
+                        const Mesos__V1__Master__Call__UpdateQuota *call,
+                        struct err *err)
+{
+    AUTO_FREE char *wanted = NULL, *capacity = NULL;
+
+    if (quota_fits_cluster(m, call, &wanted, &capacity))
         return 0;
     return err_set(err, ERR_INVALID,
                    "Invalid QuotaConfig: total quota guarantees '%s' exceed "
                    "cluster capacity '%s' (use 'force' flag to bypass this "
                    "check)",
-                   wanted_text, capacity_text);
+                   wanted, capacity);
 }
 
 static int update_validate(const struct master *m,
@@ -319,16 +328,10 @@ static void rescind_for(struct master *m, const struct mquota *quota)
     quantities_clear(&held);
 }
 
-void quota_update(struct master *m,
-                  const Mesos__V1__Master__Call__UpdateQuota *call,
-                  struct master_reply *reply)
+void quota_put(struct master *m,
+               const Mesos__V1__Master__Call__UpdateQuota *call,
+               struct master_reply *reply)
 {
-    struct err err;
-
-    if (update_validate(m, call, &err) < 0) {
-        reply_set(reply, 400, "%s", err.text);
-        return;
-    }
     for (size_t i = 0; i < call->n_quota_configs; i++)
         quota_set(m, call->quota_configs[i]);
     save_registry(m);
@@ -342,70 +345,16 @@ void quota_update(struct master *m,
     reply_set(reply, 200, "%s", "");
 }
 
-/* ---- weights ------------------------------------------------------------ */
-
-static bool has_framework(const struct master *m, const char *role)
+void quota_update(struct master *m,
+                  const Mesos__V1__Master__Call__UpdateQuota *call,
+                  struct master_reply *reply)
 {
-    struct framework *fw, *next;
-
-    HASH_ITER(hh, m->frameworks, fw, next)
-    {
-        if (framework_role(fw, role))
-            return true;
-    }
-    return false;
-}
-
-static int weight_validate(const Mesos__V1__Master__WeightInfo *info,
-                           struct err *err)
-{
-    const char *role = str_or_empty(info->role);
-    struct err why;
-
-    if (mesos_role_validate(role, &why) < 0)
-        return err_set(err, ERR_INVALID,
-                       "Failed to validate update weights request JSON: "
-                       "Invalid role '%s': %s",
-                       role, why.text);
-    if (!(info->weight > 0) || isinf(info->weight))
-        return err_set(err, ERR_INVALID,
-                       "Failed to validate update weights request JSON for "
-                       "role '%s': Invalid weight '%g': Weights must be "
-                       "positive",
-                       role, info->weight);
-    return 0;
-}
-
-void weights_update(struct master *m,
-                    Mesos__V1__Master__WeightInfo *const *infos, size_t count,
-                    struct master_reply *reply)
-{
-    struct magent *agent, *next;
-    bool rescind = false;
     struct err err;
 
-    for (size_t i = 0; i < count; i++) {
-        if (weight_validate(infos[i], &err) < 0) {
-            reply_set(reply, 400, "%s", err.text);
-            return;
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        role_get(m, infos[i]->role)->weight = infos[i]->weight;
-        rescind |= has_framework(m, infos[i]->role);
-    }
-    save_registry(m);
-    HASH_ITER(hh, m->agents, agent, next)
-    {
-        struct moffer *offer, *next_offer;
-
-        DL_FOREACH_SAFE2(agent->offers, offer, next_offer, ag_next)
-        {
-            if (rescind)
-                offer_withdraw(m, offer, true);
-        }
-    }
-    reply_set(reply, 200, "%s", "");
+    if (update_validate(m, call, &err) < 0)
+        reply_set(reply, 400, "%s", err.text);
+    else
+        quota_put(m, call, reply);
 }
 
 /* ---- kept and shown ----------------------------------------------------- */
@@ -462,35 +411,28 @@ Mesos__V1__Master__QuotaStatus *quota_status(const struct master *m)
     return out;
 }
 
-void weights_list(const struct master *m, Mesos__V1__Master__WeightInfo ***list,
-                  size_t *count)
-{
-    struct mrole *role, *next;
-
-    HASH_ITER(hh, m->roles, role, next)
-    {
-        Mesos__V1__Master__WeightInfo *info;
-
-        if (!(role->weight > 0))
-            continue;
-        info = PB_NEW(mesos__v1__master__weight_info);
-        info->role = xstrdup(role->name);
-        info->weight = role->weight;
-        PB_PUSH(*list, *count, info);
-    }
-}
-
 const struct mquota *quota_of(const struct master *m, const char *role)
 {
     return find_quota(m, role);
 }
 
-double weight_of_role(const struct master *m, const char *name)
+static void quota_free(struct master *m, struct mquota *quota)
 {
-    struct mrole *role;
+    HASH_DEL(m->quotas, quota);
+    quota_clear(quota);
+    free(quota->role);
+    free(quota);
+}
 
-    HASH_FIND_STR(m->roles, name, role);
-    return role && role->weight > 0 ? role->weight : 1.0;
+bool quota_drop(struct master *m, const char *role)
+{
+    struct mquota *quota = find_quota(m, role);
+
+    if (!quota)
+        return false;
+    quota_free(m, quota);
+    save_registry(m);
+    return true;
 }
 
 void quotas_to_registry(const struct master *m,
@@ -521,10 +463,5 @@ void quotas_free(struct master *m)
     struct mquota *quota, *next;
 
     HASH_ITER(hh, m->quotas, quota, next)
-    {
-        HASH_DEL(m->quotas, quota);
-        quota_clear(quota);
-        free(quota->role);
-        free(quota);
-    }
+    quota_free(m, quota);
 }

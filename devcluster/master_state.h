@@ -228,7 +228,9 @@ struct master {
     uint64_t next_framework, next_agent, next_offer;
     uint64_t refuse_operations; /* the next so many, on command */
     uint64_t drop_accepts;      /* likewise */
-    bool allocate_soon;         /* an event asks for an allocation now */
+    uint32_t logging_level;     /* until then, as an operator wished */
+    int64_t logging_until_ms;
+    bool allocate_soon; /* an event asks for an allocation now */
     struct master_out *out_first, *out_last;
     uint64_t allocation_runs, calls_invalid, states[32], operations_done[16];
     uint64_t acks_valid, acks_invalid, updates_valid, updates_invalid;
@@ -363,6 +365,9 @@ Mesos__V1__Task *task_message(const Mesos__V1__TaskInfo *info,
 struct moffer *offer_add(struct master *m, struct magent *agent,
                          struct framework *fw, struct resources *pool);
 /* Only unlinks and frees; the resources are the caller's business. */
+/* More of the same agent for the same role, before it is sent. */
+void offer_extend(struct master *m, struct moffer *offer,
+                  const struct resources *more);
 void offer_free(struct master *m, struct moffer *offer);
 /* Gives the resources back without filter; rescind: tells the framework. */
 void offer_withdraw(struct master *m, struct moffer *offer, bool rescind);
@@ -389,7 +394,8 @@ struct claimant {
     struct framework *framework;
     const char *role;
     const Mesos__V1__OfferFilters *minimum; /* NULL: the master's */
-    Mesos__V1__Scheduler__Event *event;     /* OFFERS being filled */
+    struct moffer **offers;                 /* made in this allocation */
+    size_t n_offers;
 };
 /* Is a to be offered resources before b? */
 bool claimant_before(const struct master *m, const struct claimant *a,
@@ -416,9 +422,34 @@ void quota_consumed(const struct master *m, const char *role, bool offered,
 void quota_update(struct master *m,
                   const Mesos__V1__Master__Call__UpdateQuota *call,
                   struct master_reply *reply);
+/* Without any check. */
+void quota_put(struct master *m,
+               const Mesos__V1__Master__Call__UpdateQuota *call,
+               struct master_reply *reply);
+/* All guarantees with the call's; the texts are malloc'd in any case. */
+bool quota_fits_cluster(const struct master *m,
+                        const Mesos__V1__Master__Call__UpdateQuota *call,
+                        char **wanted_text, char **capacity_text);
+/* false: there is none. */
+bool quota_drop(struct master *m, const char *role);
 Mesos__V1__Master__QuotaStatus *quota_status(const struct master *m);
 /* NULL: none was ever set. */
 const struct mquota *quota_of(const struct master *m, const char *role);
+void quotas_to_registry(const struct master *m,
+                        Reeve__Devcluster__Registry *registry);
+void quotas_from_registry(struct master *m,
+                          const Reeve__Devcluster__Registry *registry);
+void quotas_free(struct master *m);
+
+/* ---- master_quota_request.c --------------------------------------------- */
+/* SET_QUOTA and REMOVE_QUOTA. */
+void quota_request_set(struct master *m,
+                       const Mesos__V1__Master__QuotaRequest *request,
+                       struct master_reply *reply);
+void quota_request_remove(struct master *m, const char *role,
+                          struct master_reply *reply);
+
+/* ---- master_weights.c --------------------------------------------------- */
 void weights_update(struct master *m,
                     Mesos__V1__Master__WeightInfo *const *infos, size_t count,
                     struct master_reply *reply);
@@ -426,11 +457,6 @@ void weights_update(struct master *m,
 void weights_list(const struct master *m, Mesos__V1__Master__WeightInfo ***list,
                   size_t *count);
 double weight_of_role(const struct master *m, const char *name);
-void quotas_to_registry(const struct master *m,
-                        Reeve__Devcluster__Registry *registry);
-void quotas_from_registry(struct master *m,
-                          const Reeve__Devcluster__Registry *registry);
-void quotas_free(struct master *m);
 
 /* ---- master_frameworks.c ------------------------------------------------ */
 /* Framework seen only through an agent's tasks. */

@@ -98,10 +98,9 @@ char *quantities_text(const struct quantities *q)
 {
     struct buf out = {0};
 
-    buf_add_str(&out, "");
     for (size_t i = 0; i < q->count; i++) {
         buf_addf(&out, "%s%s:", i ? "; " : "", q->list[i].name);
         buf_addf(&out, "%.15g", milli_to_double(q->list[i].milli));
     }
-    return out.data ? buf_take(&out, NULL) : xstrdup("");
+    return out.data ? buf_take(&out, NULL) : xstrdup("{}");
 }

@@ -35,7 +35,7 @@ void quantities_add_scalars(struct quantities *q, const struct resources *r);
  * name that it lacks: 0, or INT64_MAX for limits. */
 bool quantities_within(const struct quantities *part,
                        const struct quantities *whole, int64_t absent);
-/* "cpus:2; mem:1024"; malloc'd. */
+/* "cpus:2; mem:1024", "{}" for none; malloc'd. */
 char *quantities_text(const struct quantities *q);
 
 #endif

@@ -128,7 +128,7 @@ int mesos_role_validate(const char *role, struct err *err)
     if (!strcmp(role, "*"))
         return 0;
     if (len == 0)
-        return err_set(err, ERR_INVALID, "Empty role name is invalid");
+        return err_set(err, ERR_INVALID, "Role names cannot be the empty string");
     if (role[0] == '/')
         return err_set(err, ERR_INVALID, "Role '%s' cannot start with a slash",
                        role);

@@ -71,6 +71,111 @@ Test(master_quota, what_is_valid)
     }
 }
 
+#define REQUEST(more)                                                          \
+    "{'type':'SET_QUOTA','set_quota':{'quota_request':{" more "}}}"
+#define ROLE(role, list) REQUEST("'role':'" role "','guarantee':[" list "]")
+#define AMOUNT(name, n)                                                        \
+    "{'name':'" name "','type':'SCALAR','scalar':{'value':" #n "}}"
+#define REMOVE(role)                                                           \
+    "{'type':'REMOVE_QUOTA','remove_quota':{'role':'" role "'}}"
+#define BAD "Failed to validate set quota request: "
+
+static const struct {
+    const char *name;
+    const char *json;
+    int status;
+    const char *text;
+} requests[] = {
+    {"no message", "{'type':'SET_QUOTA'}", 400,
+     "Failed to validate master::Call: Expecting 'set_quota' to be present"},
+    {"no role", REQUEST("'guarantee':[" AMOUNT("cpus", 1) "]"), 400,
+     BAD "QuotaInfo with invalid role: Role names cannot be the empty string"},
+    {"nothing guaranteed", ROLE("a", ""), 400,
+     BAD "QuotaInfo with empty 'guarantee'"},
+    {"negative", ROLE("a", AMOUNT("cpus", -1)), 400,
+     BAD "QuotaInfo with invalid resource: Resource 'cpus:-1' is invalid: "
+         "Invalid scalar resource: value <= 0"},
+    {"ranges",
+     ROLE("a", "{'name':'ports','type':'RANGES','ranges':{'range':[{'begin':1,"
+               "'end':2}]}}"),
+     400, BAD "QuotaInfo must not include non-scalar resources"},
+    {"one name twice", ROLE("a", AMOUNT("cpus", 1) "," AMOUNT("cpus", 1)), 400,
+     BAD "QuotaInfo contains duplicate resource name 'cpus'"},
+    {"reserved",
+     ROLE("a",
+          "{'name':'cpus','type':'SCALAR','scalar':{'value':1},'role':'x'}"),
+     400, BAD "QuotaInfo must not contain any ReservationInfo"},
+    {"disk info",
+     ROLE("a",
+          "{'name':'disk','type':'SCALAR','scalar':{'value':1},'disk':{}}"),
+     400, BAD "QuotaInfo must not contain DiskInfo"},
+    {"revocable",
+     ROLE("a", "{'name':'cpus','type':'SCALAR','scalar':{'value':1},"
+               "'revocable':{}}"),
+     400, BAD "QuotaInfo must not contain RevocableInfo"},
+    {"more than there is", ROLE("a", AMOUNT("cpus", 5)), 409,
+     "Quota guarantees overcommit the cluster (use 'force' to bypass this "
+     "check): Total quota guarantees 'cpus:5' exceed cluster capacity 'cpus:4; "
+     "disk:10240; mem:4096'"},
+    {"below a role with nothing", ROLE("x/y", AMOUNT("cpus", 1)), 400,
+     BAD "Invalid quota configuration. Parent role 'x' with guarantees ({}) "
+         "does not contain the sum of its children's guarantees (cpus:1)"},
+    {"removed before it was set", REMOVE("a"), 400,
+     "Role 'a' has no quota set"},
+    {"well", ROLE("a", AMOUNT("cpus", 2)), 200, ""},
+    {"a second time", ROLE("a", AMOUNT("cpus", 3)), 400,
+     BAD "Cannot set quota for role 'a' which already has quota"},
+    {"below a role with enough", ROLE("a/b", AMOUNT("cpus", 1)), 400,
+     "Setting quota on nested role 'a/b' is not supported yet"},
+    {"below a role with too little", ROLE("a/b", AMOUNT("cpus", 3)), 400,
+     BAD "Invalid quota configuration. Parent role 'a' with guarantees (cpus:2)"
+         " does not contain the sum of its children's guarantees (cpus:3)"},
+    {"with another's too much", ROLE("b", AMOUNT("cpus", 3)), 409,
+     "Quota guarantees overcommit the cluster (use 'force' to bypass this "
+     "check): Total quota guarantees 'cpus:5' exceed cluster capacity 'cpus:4; "
+     "disk:10240; mem:4096'"},
+    {"too much, forced",
+     REQUEST("'role':'b','force':true,'guarantee':[" AMOUNT("cpus", 3) "]"),
+     200, ""},
+    {"removed", REMOVE("a"), 200, ""},
+    {"removed again", REMOVE("a"), 400, "Role 'a' has no quota set"},
+    {"set again", ROLE("a", AMOUNT("mem", 64)), 200, ""},
+};
+
+/* One story: each case meets what those above it left. */
+Test(master_quota, requests_in_their_old_form)
+{
+    struct mh h;
+
+    mh_open(&h);
+    mh_agent(&h, 0);
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        mh_operate(&h, requests[i].json);
+        cr_expect_eq(h.reply.status, requests[i].status, "%s: %d",
+                     requests[i].name, h.reply.status);
+        cr_expect_str_eq(h.reply.text, requests[i].text, "%s: %s",
+                         requests[i].name, h.reply.text);
+    }
+    mh_close(&h);
+}
+
+Test(master_quota, a_request_guarantees_and_limits)
+{
+    struct mh h;
+
+    mh_open(&h);
+    mh_agent(&h, 0);
+    mh_operate(&h, ROLE("r", AMOUNT("cpus", 1)));
+    mh_subscribe(&h, "");
+    MH_EXPECT(&h, "1 SUBSCRIBED M-0000\n1 HEARTBEAT\n"
+                  "1 OFFERS\n  M-O0 M-S0 r cpus:1; ports:[31000-31099]; "
+                  "mem:4096; disk:10240\n");
+    mh_operate(&h, REMOVE("r"));
+    mh_pass(&h, 1100);
+    MH_EXPECT(&h, "1 OFFERS\n  M-O1 M-S0 r cpus:3\n");
+    mh_close(&h);
+}
+
 Test(master_quota, limits_cut_offers)
 {
     struct mh h;

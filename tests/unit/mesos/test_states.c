@@ -86,7 +86,7 @@ static const struct {
     {"star", "*", NULL},
     {"plain", "svc-role", NULL},
     {"below", "eng/db", NULL},
-    {"empty", "", "Empty role name is invalid"},
+    {"empty", "", "Role names cannot be the empty string"},
     {"leading slash", "/a", "Role '/a' cannot start with a slash"},
     {"trailing slash", "a/", "Role 'a/' cannot end with a slash"},
     {"two slashes", "a//b", "Role 'a//b' cannot contain two adjacent slashes"},
