@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "devcluster/agent.h"
+#include "devcluster/files_range.h"
 #include "devcluster/json_view.h"
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
@@ -67,14 +68,12 @@ static char *resolve_virtual(const struct agent *agent, const char *text)
 static char *path_asked(const struct agent *agent,
                         struct httpd_request *request)
 {
-    const char *asked = httpd_query(request, "path");
+    const char *asked = files_path_asked(request);
     AUTO_FREE char *real = NULL;
     char *allowed = NULL;
 
-    if (!asked || !*asked) {
-        httpd_reply_text(request, 400, "Expecting 'path=value' in query.\n");
+    if (!asked)
         return NULL;
-    }
     real = resolve_virtual(agent, asked);
     if (!agent_path_allowed(agent, real ? real : asked, &allowed)) {
         httpd_reply(request, 404, "text/plain; charset=utf-8", "", 0, NULL);
@@ -186,29 +185,24 @@ static void reply_piece(struct httpd_request *request, int fd, int64_t offset,
 
 void agent_files_read(struct agent *agent, struct httpd_request *request)
 {
-    const char *offset_text = httpd_query(request, "offset");
-    const char *length_text = httpd_query(request, "length");
-    AUTO_FREE char *path = path_asked(agent, request);
-    AUTO_CLOSE int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    int64_t offset = -1, length = -1;
+    AUTO_FREE char *path = NULL;
+    struct files_range range;
     struct stat st;
 
+    if (!files_path_asked(request) || !files_range_asked(request, &range))
+        return;
+    path = path_asked(agent, request);
     if (!path)
         return;
-    if ((offset_text && !parse_i64(offset_text, &offset)) ||
-        (length_text && !parse_i64(length_text, &length))) {
-        httpd_reply_text(request, 400, "Failed to parse offset or length.\n");
-        return;
-    }
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
         httpd_reply_text(request, 400, "Cannot read '%s'.\n", path);
         return;
     }
-    if (offset < 0) {
-        offset = st.st_size;
-        length = 0;
-    }
-    reply_piece(request, fd, offset, length);
+    if (range.offset < 0)
+        reply_piece(request, fd, st.st_size, 0);
+    else
+        reply_piece(request, fd, range.offset, range.length);
 }
 
 /* ---- download ----------------------------------------------------------- */

@@ -147,8 +147,11 @@ static void encode_event(const struct stream *stream,
 
     if (stream->json) {
         json_t *json = wire_to_json(event, WIRE_JSON_DEFAULTS);
-        char *text = json_dumps(json, VIEW_JSON);
+        char *text;
 
+        if (event->descriptor == &mesos__v1__master__event__descriptor)
+            view_fill_lists(json);
+        text = json_dumps(json, VIEW_JSON);
         buf_add_str(&bytes, str_or_empty(text));
         free(text);
         json_decref(json);
@@ -370,8 +373,10 @@ static void reply_response(struct httpd_request *request,
     AUTO_BUF struct buf bytes = {0};
 
     if (http_accepted(httpd_header(request, "Accept")) == HTTP_AS_JSON) {
-        http_reply_json(request,
-                        wire_to_json(&response->base, WIRE_JSON_DEFAULTS));
+        json_t *json = wire_to_json(&response->base, WIRE_JSON_DEFAULTS);
+
+        view_fill_lists(json);
+        http_reply_json(request, json);
         return;
     }
     wire_encode(&response->base, &bytes);

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "devcluster/cluster.h"
+#include "devcluster/files_range.h"
 #include "devcluster/json_view.h"
 #include "devcluster/master.h"
 #include "devcluster/plain_calls.h"
 #include "lib/base/base.h"
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/httpd/httpd.h"
 #include "lib/mesos/pb_mesos.h"
@@ -45,6 +47,9 @@ struct http_given http_given_of(struct httpd_request *request)
         .stream_id = httpd_header(request, "Mesos-Stream-Id"),
     };
 
+    given.path = httpd_path(request);
+    if (str_starts(given.path, "/master/"))
+        given.path += strlen("/master");
     given.body = httpd_body(request, &given.body_len);
     return given;
 }
@@ -190,39 +195,83 @@ static void change(struct cluster *cluster, struct httpd_request *request,
     }
     master_operate(cluster_master(cluster), call, &reply, &response);
     cluster_flush(cluster);
-    httpd_reply_text(request, reply.status, "%s", reply.text);
+    if (!*reply.text)
+        httpd_reply(request, reply.status, NULL, "", 0, NULL);
+    else if (call->remove_quota)
+        httpd_reply_text(request, reply.status,
+                         "Failed to remove quota for path '/master%s': %s",
+                         given.path, reply.text);
+    else
+        httpd_reply_text(request, reply.status, "%s", reply.text);
+}
+
+/* ---- files ---------------------------------------------------------------
+ * A master offers its log, when it writes one to a file.  Ours has none.
+ */
+
+static void no_file(struct httpd_request *request)
+{
+    if (files_path_asked(request))
+        httpd_reply(request, 404, "text/plain; charset=utf-8", "", 0, NULL);
+}
+
+static void browse(struct cluster *cluster UNUSED,
+                   struct httpd_request *request)
+{
+    no_file(request);
+}
+
+static void read_file(struct cluster *cluster UNUSED,
+                      struct httpd_request *request)
+{
+    struct files_range range;
+
+    if (files_path_asked(request) && files_range_asked(request, &range))
+        no_file(request);
+}
+
+static void show_files(struct cluster *cluster UNUSED,
+                       struct httpd_request *request)
+{
+    http_reply_json(request, json_object());
 }
 
 /* ---- routes -------------------------------------------------------------- */
 
-/* change: the method of a change; NULL: there is none.  show: what GET shows;
- * NULL: nothing. */
+#define MAX_METHODS 3
+
+/* methods: those allowed; none: any shows.  show: what GET shows; NULL:
+ * nothing. */
 static const struct http_plain {
     const char *path;
     void (*show)(struct cluster *cluster, struct httpd_request *request);
-    const char *change;
     bool own;
+    const char *methods[MAX_METHODS];
 } plains[] = {
-    {"/state", get_state, NULL, false},
-    {"/state-summary", get_summary, NULL, false},
-    {"/slaves", get_slaves, NULL, false},
-    {"/frameworks", get_frameworks, NULL, false},
-    {"/tasks", get_tasks, NULL, false},
-    {"/roles", get_roles, NULL, false},
-    {"/flags", get_flags, NULL, true},
-    {"/version", get_version, NULL, true},
-    {"/metrics/snapshot", get_metrics, NULL, true},
-    {"/maintenance/schedule", get_schedule, "POST", false},
-    {"/maintenance/status", get_maintenance, NULL, false},
-    {"/machine/down", NULL, "POST", false},
-    {"/machine/up", NULL, "POST", false},
-    {"/quota", get_quota, NULL, false},
-    {"/weights", get_weights, "PUT", false},
-    {"/teardown", NULL, "POST", false},
-    {"/reserve", NULL, "POST", false},
-    {"/unreserve", NULL, "POST", false},
-    {"/create-volumes", NULL, "POST", false},
-    {"/destroy-volumes", NULL, "POST", false},
+    {"/state", get_state, false, {NULL}},
+    {"/state-summary", get_summary, false, {NULL}},
+    {"/slaves", get_slaves, false, {NULL}},
+    {"/frameworks", get_frameworks, false, {NULL}},
+    {"/tasks", get_tasks, false, {NULL}},
+    {"/roles", get_roles, false, {NULL}},
+    {"/flags", get_flags, true, {NULL}},
+    {"/version", get_version, true, {NULL}},
+    {"/metrics/snapshot", get_metrics, true, {NULL}},
+    {"/files/browse", browse, true, {NULL}},
+    {"/files/read", read_file, true, {NULL}},
+    {"/files/download", browse, true, {NULL}},
+    {"/files/debug", show_files, true, {NULL}},
+    {"/maintenance/schedule", get_schedule, false, {"GET", "POST"}},
+    {"/maintenance/status", get_maintenance, false, {"GET"}},
+    {"/machine/down", NULL, false, {"POST"}},
+    {"/machine/up", NULL, false, {"POST"}},
+    {"/quota", get_quota, false, {"GET", "POST", "DELETE"}},
+    {"/weights", get_weights, false, {"GET", "PUT"}},
+    {"/teardown", NULL, false, {"POST"}},
+    {"/reserve", NULL, false, {"POST"}},
+    {"/unreserve", NULL, false, {"POST"}},
+    {"/create-volumes", NULL, false, {"POST"}},
+    {"/destroy-volumes", NULL, false, {"POST"}},
 };
 
 const struct http_plain *http_plain_find(const char *path)
@@ -241,22 +290,32 @@ bool http_plain_is_own(const struct http_plain *plain)
     return plain->own;
 }
 
+static bool allows(const struct http_plain *plain, const char *method)
+{
+    for (size_t i = 0; i < MAX_METHODS && plain->methods[i]; i++) {
+        if (str_eq(plain->methods[i], method))
+            return true;
+    }
+    return !plain->methods[0];
+}
+
 static void refuse_method(const struct http_plain *plain,
                           struct httpd_request *request)
 {
-    bool both = plain->show && plain->change;
-    const char *first = plain->show ? "GET" : plain->change;
-    AUTO_FREE char *allow = xasprintf("Allow: %s%s%s", first, both ? ", " : "",
-                                      both ? plain->change : "");
-    AUTO_FREE char *text = xasprintf(
-        "405 Method Not Allowed. Expecting one of { '%s%s%s' }, but received "
-        "'%s'.",
-        first, both ? "', '" : "", both ? plain->change : "",
-        httpd_method(request));
-    const char *const headers[] = {allow, NULL};
+    AUTO_BUF struct buf allow = {0};
+    AUTO_BUF struct buf text = {0};
 
-    httpd_reply(request, 405, "text/plain; charset=utf-8", text, strlen(text),
-                headers);
+    buf_add_str(&allow, "Allow: ");
+    buf_add_str(&text, "405 Method Not Allowed. Expecting one of { ");
+    for (size_t i = 0; i < MAX_METHODS && plain->methods[i]; i++) {
+        buf_addf(&allow, "%s%s", i ? ", " : "", plain->methods[i]);
+        buf_addf(&text, "%s'%s'", i ? ", " : "", plain->methods[i]);
+    }
+    buf_addf(&text, " }, but received '%s'.", httpd_method(request));
+    const char *const headers[] = {buf_text(&allow), NULL};
+
+    httpd_reply(request, 405, "text/plain; charset=utf-8", buf_text(&text),
+                text.len, headers);
 }
 
 void http_plain_answer(const struct http_plain *plain, struct cluster *cluster,
@@ -264,11 +323,10 @@ void http_plain_answer(const struct http_plain *plain, struct cluster *cluster,
 {
     const char *method = httpd_method(request);
 
-    if (plain->show &&
-        (str_eq(method, "GET") || str_eq(method, "HEAD") || !plain->change))
-        plain->show(cluster, request);
-    else if (plain->change && str_eq(method, plain->change))
-        change(cluster, request, plain->path);
-    else
+    if (!allows(plain, method))
         refuse_method(plain, request);
+    else if (plain->show && (!plain->methods[0] || str_eq(method, "GET")))
+        plain->show(cluster, request);
+    else
+        change(cluster, request, plain->path);
 }

@@ -26,26 +26,57 @@ static void refuse(struct http_refusal *refusal, int status, const char *fmt,
 
 /* ---- bodies ------------------------------------------------------------- */
 
+json_t *http_json(const char *text, size_t len, struct http_refusal *refusal)
+{
+    json_error_t why;
+    json_t *json = json_loadb(text ? text : "", len,
+                              JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &why);
+    /* What is left from there on; it has no end mark. */
+    size_t at = why.position > 0 ? MIN((size_t)why.position, len)
+                : json           ? 0
+                                 : len;
+    int left = (int)MIN(len - at, sizeof refusal->text);
+    size_t blank = 0;
+
+    if (!json) {
+        refuse(refusal, 400, "syntax error at line %d near: %.*s", why.line,
+               left, text ? text + at : "");
+        return NULL;
+    }
+    while (at + blank < len && strchr(" \t\r\n", text[at + blank]))
+        blank++;
+    if (at + blank < len) {
+        refuse(refusal, 400,
+               "Parsed JSON included non-whitespace trailing characters: %.*s",
+               left, text + at);
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+void http_refusal_wrap(struct http_refusal *refusal, const char *fmt, ...)
+{
+    char old[sizeof refusal->text], before[sizeof refusal->text];
+    va_list ap;
+
+    memcpy(old, refusal->text, sizeof old);
+    va_start(ap, fmt);
+    vsnprintf(before, sizeof before, fmt, ap);
+    va_end(ap);
+    refuse(refusal, refusal->status, "%s%s", before, old);
+}
+
 static ProtobufCMessage *decode_json(const struct http_given *given,
                                      const ProtobufCMessageDescriptor *type,
                                      struct http_refusal *refusal)
 {
+    json_t *json = http_json(given->body, given->body_len, refusal);
     ProtobufCMessage *message;
-    json_error_t why;
     struct err err;
-    json_t *json = json_loadb(given->body ? given->body : "", given->body_len,
-                              JSON_REJECT_DUPLICATES, &why);
 
     if (!json) {
-        /* What is left of the body from there on; it has no end mark. */
-        size_t at = why.position > 0 ? (size_t)why.position : given->body_len;
-        size_t left = at < given->body_len ? given->body_len - at : 0;
-
-        refuse(refusal, 400,
-               "Failed to parse body into JSON: syntax error at line %d near: "
-               "%.*s",
-               why.line, (int)MIN(left, sizeof refusal->text),
-               left ? given->body + at : "");
+        http_refusal_wrap(refusal, "Failed to parse body into JSON: ");
         return NULL;
     }
     message = wire_from_json(type, json, &err);

@@ -7,6 +7,7 @@
 #ifndef REEVE_DEVCLUSTER_HTTP_RULES_H
 #define REEVE_DEVCLUSTER_HTTP_RULES_H
 
+#include <jansson.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,12 +25,18 @@ struct http_given {
     const char *stream_id;
     const char *body;
     size_t body_len;
+    const char *path; /* without "/master" */
 };
 struct http_refusal {
     int status; /* 0: not refused */
     char text[1200];
 };
 
+/* The text as JSON of any type; NULL and a refusal in the master's words. */
+json_t *http_json(const char *text, size_t len, struct http_refusal *refusal);
+/* Puts something before the text of a refusal. */
+void http_refusal_wrap(struct http_refusal *refusal, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Decodes the body as its Content-Type says; NULL and a refusal otherwise. */
 ProtobufCMessage *http_decode(const struct http_given *given,
                               const ProtobufCMessageDescriptor *type,

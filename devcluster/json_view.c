@@ -190,3 +190,32 @@ json_t *view_task(const Mesos__V1__Task *msg)
     task_parts(out, msg);
     return out;
 }
+
+/* ---- what operators get -------------------------------------------------- */
+
+void view_fill_lists(json_t *part)
+{
+    static const struct {
+        const char *part, *list;
+    } always[] = {
+        {"get_tasks", "tasks"},
+        {"get_tasks", "unreachable_tasks"},
+        {"get_tasks", "completed_tasks"},
+        {"get_executors", "executors"},
+        {"get_frameworks", "frameworks"},
+        {"get_frameworks", "completed_frameworks"},
+        {"get_agents", "agents"},
+        {"get_agents", "recovered_agents"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(always); i++) {
+        json_t *holder = json_object_get(part, always[i].part);
+
+        if (holder && !json_object_get(holder, always[i].list))
+            view_set(holder, always[i].list, json_array());
+    }
+    if (json_object_get(part, "get_state"))
+        view_fill_lists(json_object_get(part, "get_state"));
+    if (json_object_get(part, "subscribed"))
+        view_fill_lists(json_object_get(part, "subscribed"));
+}

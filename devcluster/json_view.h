@@ -32,6 +32,8 @@ json_t *view_by_role(const struct resources *r,
 json_t *view_attributes(const Mesos__V1__AgentInfo *info);
 json_t *view_labels(const Mesos__V1__Labels *labels);
 json_t *view_task(const Mesos__V1__Task *msg);
+/* Some lists of a Response or Event are shown though they are empty. */
+void view_fill_lists(json_t *part);
 /* The capabilities every agent here has, in the order of their numbers. */
 extern const char *const view_agent_capabilities[];
 extern const size_t view_agent_capabilities_count;

@@ -56,8 +56,10 @@ static void operate_on(struct master *m, const char *agent_id,
     }
     if (operation_normalize(op, NULL, &err) < 0 ||
         operation_validate(NULL, agent, op, &err) < 0) {
-        reply_set(reply, 400, "Invalid %s operation: %s",
-                  operation_name((int)op->type), err.text);
+        AUTO_FREE char *where = agent_suffix(agent);
+
+        reply_set(reply, 400, "Invalid %s operation %s: %s",
+                  operation_name((int)op->type), where, err.text);
         return;
     }
     if (!agent->link) {
@@ -65,8 +67,7 @@ static void operate_on(struct master *m, const char *agent_id,
         return;
     }
     if (!make_room(m, agent, op, &err)) {
-        reply_set(reply, 409, "Invalid %s operation: %s",
-                  operation_name((int)op->type), err.text);
+        reply_set(reply, 409, "%s", err.text);
         return;
     }
     ASSERT(resources_apply(agent->free, op, NULL) == 0);
@@ -93,16 +94,12 @@ static void operate(struct master *m, const Mesos__V1__Master__Call *call,
             call->reserve_resources;
 
         agent_id = r->agent_id->value;
-        if (r->n_source) {
-            reply_set(reply, 501,
-                      "RESERVE_RESOURCES with 'source' is not "
-                      "implemented by this cluster");
-            return;
-        }
         PB_SET(op, type, OP(RESERVE));
         op->reserve = PB_NEW(mesos__v1__offer__operation__reserve);
         pb_copy_resources(r->resources, r->n_resources, &op->reserve->resources,
                           &op->reserve->n_resources);
+        pb_copy_resources(r->source, r->n_source, &op->reserve->source,
+                          &op->reserve->n_source);
     } else if (call->unreserve_resources) {
         agent_id = call->unreserve_resources->agent_id->value;
         PB_SET(op, type, OP(UNRESERVE));
@@ -129,12 +126,23 @@ static void operate(struct master *m, const Mesos__V1__Master__Call *call,
     operate_on(m, agent_id, op, reply);
 }
 
+static void reply_no_agent(struct master_reply *reply)
+{
+    reply_set(reply, 400,
+              "Failed to validate master::Call: Expecting 'agent_id' to be "
+              "present; only agent default resources are supported right now");
+}
+
 static void grow(struct master *m, const Mesos__V1__Master__Call *call,
                  struct master_reply *reply)
 {
     AUTO_MESSAGE Mesos__V1__Offer__Operation *op =
         PB_NEW(mesos__v1__offer__operation);
 
+    if (!call->grow_volume->agent_id) {
+        reply_no_agent(reply);
+        return;
+    }
     PB_SET(op, type, OP(GROW_VOLUME));
     op->grow_volume = PB_NEW(mesos__v1__offer__operation__grow_volume);
     op->grow_volume->volume = resource_dup(call->grow_volume->volume);
@@ -148,6 +156,10 @@ static void shrink(struct master *m, const Mesos__V1__Master__Call *call,
     AUTO_MESSAGE Mesos__V1__Offer__Operation *op =
         PB_NEW(mesos__v1__offer__operation);
 
+    if (!call->shrink_volume->agent_id) {
+        reply_no_agent(reply);
+        return;
+    }
     PB_SET(op, type, OP(SHRINK_VOLUME));
     op->shrink_volume = PB_NEW(mesos__v1__offer__operation__shrink_volume);
     op->shrink_volume->volume = resource_dup(call->shrink_volume->volume);
@@ -164,8 +176,7 @@ static void teardown(struct master *m, const Mesos__V1__Master__Call *call,
         find_framework(m, call->teardown->framework_id->value);
 
     if (!fw) {
-        reply_set(reply, 400, "No framework found with ID %s",
-                  call->teardown->framework_id->value);
+        reply_set(reply, 400, "No framework found with specified ID");
         return;
     }
     framework_remove(m, fw);
@@ -222,6 +233,37 @@ static void quota(struct master *m, const Mesos__V1__Master__Call *call,
     quota_update(m, call->update_quota, reply);
 }
 
+static void set_quota(struct master *m, const Mesos__V1__Master__Call *call,
+                      struct master_reply *reply)
+{
+    quota_request_set(m, call->set_quota->quota_request, reply);
+}
+
+static void remove_quota(struct master *m, const Mesos__V1__Master__Call *call,
+                         struct master_reply *reply)
+{
+    quota_request_remove(m, call->remove_quota->role, reply);
+}
+
+/* Kept and told; our log has its own level. */
+static void set_logging(struct master *m, const Mesos__V1__Master__Call *call,
+                        struct master_reply *reply)
+{
+    int64_t ms = call->set_logging_level->duration->nanoseconds / 1000000;
+
+    m->logging_level = call->set_logging_level->level;
+    m->logging_until_ms = m->now_ms + MAX(ms, 0);
+    reply_set(reply, 200, "%s", "");
+}
+
+/* This master writes no log file, so it has none to show. */
+static void no_files(struct master *m UNUSED,
+                     const Mesos__V1__Master__Call *call UNUSED,
+                     struct master_reply *reply)
+{
+    reply_set(reply, 404, "%s", "");
+}
+
 static void weights(struct master *m, const Mesos__V1__Master__Call *call,
                     struct master_reply *reply)
 {
@@ -258,6 +300,15 @@ static const struct {
      drain},
     {M_CALL(UPDATE_QUOTA), offsetof(Mesos__V1__Master__Call, update_quota),
      quota},
+    {M_CALL(SET_LOGGING_LEVEL),
+     offsetof(Mesos__V1__Master__Call, set_logging_level), set_logging},
+    {M_CALL(LIST_FILES), offsetof(Mesos__V1__Master__Call, list_files),
+     no_files},
+    {M_CALL(READ_FILE), offsetof(Mesos__V1__Master__Call, read_file), no_files},
+    {M_CALL(SET_QUOTA), offsetof(Mesos__V1__Master__Call, set_quota),
+     set_quota},
+    {M_CALL(REMOVE_QUOTA), offsetof(Mesos__V1__Master__Call, remove_quota),
+     remove_quota},
     {M_CALL(UPDATE_WEIGHTS), offsetof(Mesos__V1__Master__Call, update_weights),
      weights},
     {M_CALL(UPDATE_MAINTENANCE_SCHEDULE),
@@ -268,6 +319,17 @@ static const struct {
      offsetof(Mesos__V1__Master__Call, stop_maintenance), stop},
 };
 
+static void reply_absent(struct master_reply *reply, const char *name)
+{
+    char lower[64] = "";
+
+    for (size_t k = 0; name[k] && k < sizeof lower - 1; k++)
+        lower[k] = (char)(name[k] == '_' ? '_' : name[k] | 0x20);
+    reply_set(reply, 400,
+              "Failed to validate master::Call: Expecting '%s' to be present",
+              lower);
+}
+
 static bool run_verb(struct master *m, const Mesos__V1__Master__Call *call,
                      const char *name, struct master_reply *reply)
 {
@@ -277,18 +339,10 @@ static bool run_verb(struct master *m, const Mesos__V1__Master__Call *call,
         if (verbs[i].type != (int)call->type)
             continue;
         memcpy(&part, (const char *)call + verbs[i].part, sizeof part);
-        if (part) {
+        if (part)
             verbs[i].handle(m, call, reply);
-        } else {
-            char lower[64] = "";
-
-            for (size_t k = 0; name[k] && k < sizeof lower - 1; k++)
-                lower[k] = (char)(name[k] == '_' ? '_' : name[k] | 0x20);
-            reply_set(reply, 400,
-                      "Failed to validate master::Call: Expecting '%s' to be "
-                      "present",
-                      lower);
-        }
+        else
+            reply_absent(reply, name);
         return true;
     }
     return false;
@@ -311,9 +365,13 @@ void master_operate(struct master *m, const Mesos__V1__Master__Call *call,
                   "present");
         return;
     }
+    if ((int)call->type == M_CALL(GET_METRICS) && !call->get_metrics) {
+        reply_absent(reply, name);
+        return;
+    }
     *response = api_get(m, (int)call->type);
     if (*response)
         reply_set(reply, 200, "%s", "");
     else if (!run_verb(m, call, name, reply))
-        reply_set(reply, 501, "%s is not implemented by this cluster", name);
+        reply_set(reply, 501, "501 Not Implemented.");
 }

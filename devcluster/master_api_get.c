@@ -287,6 +287,15 @@ static void answer_metrics(const struct master *m, RESPONSE *out)
     json_decref(whole);
 }
 
+static void answer_logging(const struct master *m, RESPONSE *out)
+{
+    PB_SET(out, type, ANSWER(GET_LOGGING_LEVEL));
+    out->get_logging_level =
+        PB_NEW(mesos__v1__master__response__get_logging_level);
+    out->get_logging_level->level =
+        m->now_ms < m->logging_until_ms ? m->logging_level : 0;
+}
+
 static void answer_quota(const struct master *m, RESPONSE *out)
 {
     PB_SET(out, type, ANSWER(GET_QUOTA));
@@ -332,6 +341,7 @@ static const struct {
     {M_CALL(GET_FLAGS), answer_flags},
     {M_CALL(GET_VERSION), answer_version},
     {M_CALL(GET_METRICS), answer_metrics},
+    {M_CALL(GET_LOGGING_LEVEL), answer_logging},
     {M_CALL(GET_STATE), answer_state},
     {M_CALL(GET_AGENTS), answer_agents},
     {M_CALL(GET_FRAMEWORKS), answer_frameworks},

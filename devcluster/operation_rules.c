@@ -97,8 +97,10 @@ int operation_normalize(Mesos__V1__Offer__Operation *op, const char *role,
         return err_set(err, ERR_INVALID,
                        "Reservation updates are not yet implemented for the "
                        "scheduler API.");
-    if (op->reserve && normalize_list(op->reserve->resources,
-                                      op->reserve->n_resources, &how) < 0)
+    if (op->reserve &&
+        (normalize_list(op->reserve->resources, op->reserve->n_resources,
+                        &how) < 0 ||
+         normalize_list(op->reserve->source, op->reserve->n_source, &how) < 0))
         return -1;
     if (op->unreserve && normalize_list(op->unreserve->resources,
                                         op->unreserve->n_resources, &how) < 0)
@@ -176,26 +178,28 @@ static int list_check(struct list list, struct err *err)
     return 0;
 }
 
+static int volume_check(const Mesos__V1__Resource *r, struct err *err)
+{
+    if (!r->disk) {
+        AUTO_FREE char *text = resource_text(r);
+
+        return err_set(err, ERR_INVALID, "Resource %s does not have DiskInfo",
+                       text);
+    }
+    if (!r->disk->persistence)
+        return err_set(err, ERR_INVALID,
+                       "'persistence' is not set in DiskInfo");
+    if (r->disk->volume && r->disk->volume->mode == MESOS__V1__VOLUME__MODE__RO)
+        return err_set(err, ERR_INVALID,
+                       "Read-only persistent volume not supported");
+    return 0;
+}
+
 static int volumes_check(struct list list, struct err *err)
 {
     for (size_t i = 0; i < list.count; i++) {
-        const Mesos__V1__Resource *r = list.at[i];
-        AUTO_FREE char *text = resource_text(r);
-
-        if (!r->disk)
-            return err_set(err, ERR_INVALID,
-                           "Not a persistent volume: Resource %s does not "
-                           "have DiskInfo",
-                           text);
-        if (!r->disk->persistence)
-            return err_set(err, ERR_INVALID,
-                           "Not a persistent volume: 'persistence' is not "
-                           "set in DiskInfo");
-        if (r->disk->volume &&
-            r->disk->volume->mode == MESOS__V1__VOLUME__MODE__RO)
-            return err_set(err, ERR_INVALID,
-                           "Not a persistent volume: Read-only persistent "
-                           "volume not supported");
+        if (volume_check(list.at[i], err) < 0)
+            return err_wrap(err, "Not a persistent volume");
     }
     return 0;
 }
@@ -257,12 +261,82 @@ static int reserve_role_check(const struct framework *fw,
     return 0;
 }
 
+/* All with the same reservations. */
+static int same_reservations_check(struct list list, struct err *err)
+{
+    if (!list.count)
+        return err_set(err, ERR_INVALID, "Resource cannot be empty");
+    for (size_t i = 1; i < list.count; i++) {
+        if (!resource_same_reservations(list.at[0], list.at[i]))
+            return err_set(err, ERR_INVALID,
+                           "Mixed reservations are not supported");
+    }
+    return 0;
+}
+
+/* The role an agent's configuration reserves it for; NULL: none. */
+static const char *static_role(const Mesos__V1__Resource *r)
+{
+    bool is_static = r->n_reservations &&
+                     r->reservations[0]->type ==
+                         MESOS__V1__RESOURCE__RESERVATION_INFO__TYPE__STATIC;
+
+    return is_static ? r->reservations[0]->role : NULL;
+}
+
+static struct resources *unreserved(struct list list)
+{
+    struct resources *out = resources_new();
+
+    for (size_t i = 0; i < list.count; i++) {
+        Mesos__V1__Resource *r = resource_dup(list.at[i]);
+
+        while (!resource_is_unreserved(r))
+            resource_pop_reservation(r);
+        resources_add(out, r);
+        resource_free(&r);
+    }
+    return out;
+}
+
+/* A new reservation in place of another one. */
+static int source_check(const Mesos__V1__Offer__Operation__Reserve *reserve,
+                        struct err *err)
+{
+    struct list source = {reserve->source, reserve->n_source};
+    struct list target = {reserve->resources, reserve->n_resources};
+    AUTO(resources) struct resources *from = unreserved(source);
+    AUTO(resources) struct resources *to = unreserved(target);
+
+    if (same_reservations_check(source, err) < 0)
+        return err_wrap(err, "Invalid source");
+    if (same_reservations_check(target, err) < 0)
+        return err_wrap(err, "Invalid resources");
+    if (!resources_contains_all(from, to) ||
+        !resources_contains_all(to, from)) {
+        AUTO_FREE char *is = resources_text(from);
+        AUTO_FREE char *wanted = resources_text(to);
+
+        return err_set(err, ERR_INVALID,
+                       "Source and target resources should refer to identical "
+                       "resource quantities: %s vs. %s",
+                       is, wanted);
+    }
+    /* No agent could start on what came of it. */
+    if (!str_eq(static_role(source.at[0]), static_role(target.at[0])))
+        return err_set(err, ERR_INVALID,
+                       "Static reservations cannot be changed");
+    return 0;
+}
+
 static int reserve_check(const struct framework *fw,
                          const Mesos__V1__Offer__Operation__Reserve *reserve,
                          struct err *err)
 {
     struct list list = {reserve->resources, reserve->n_resources};
 
+    if (reserve->n_source && source_check(reserve, err) < 0)
+        return -1;
     if (list_check(list, err) < 0)
         return -1;
     for (size_t i = 0; i < list.count; i++) {
@@ -419,11 +493,10 @@ static int destroy_check(const struct magent *agent,
 static int grow_check(const Mesos__V1__Offer__Operation__GrowVolume *grow,
                       struct err *err)
 {
-    struct list volume = {&grow->volume, 1};
     Mesos__V1__Resource *bare;
     bool fits;
 
-    if (list_check(volume, err) < 0 || volumes_check(volume, err) < 0)
+    if (disk_check(grow->volume, err) < 0)
         return err_wrap(err, "Invalid resource in the 'GrowVolume.volume' "
                              "field");
     if (resource_milli(grow->addition) <= 0)
@@ -434,6 +507,9 @@ static int grow_check(const Mesos__V1__Offer__Operation__GrowVolume *grow,
         return err_set(err, ERR_INVALID,
                        "Growing a volume from a resource provider is not "
                        "supported");
+    if (volume_check(grow->volume, err) < 0)
+        return err_wrap(err, "Invalid persistent volume in the "
+                             "'GrowVolume.volume' field");
     if (resource_is_shared(grow->volume))
         return err_set(err, ERR_INVALID,
                        "Growing a shared persistent volume is not supported");
@@ -451,10 +527,9 @@ static int grow_check(const Mesos__V1__Offer__Operation__GrowVolume *grow,
 static int shrink_check(const Mesos__V1__Offer__Operation__ShrinkVolume *shrink,
                         struct err *err)
 {
-    struct list volume = {&shrink->volume, 1};
     int64_t subtract = milli_of(shrink->subtract->value);
 
-    if (list_check(volume, err) < 0 || volumes_check(volume, err) < 0)
+    if (disk_check(shrink->volume, err) < 0)
         return err_wrap(err, "Invalid resource in the 'ShrinkVolume.volume' "
                              "field");
     if (subtract <= 0)
@@ -465,13 +540,16 @@ static int shrink_check(const Mesos__V1__Offer__Operation__ShrinkVolume *shrink,
         return err_set(err, ERR_INVALID,
                        "Value of 'ShrinkVolume.subtract' must be smaller than "
                        "the size of 'ShrinkVolume.volume'");
-    if (resource_disk_kind(shrink->volume) == DISK_MOUNT)
-        return err_set(err, ERR_INVALID,
-                       "Shrinking a volume on a MOUNT disk is not supported");
     if (shrink->volume->provider_id)
         return err_set(err, ERR_INVALID,
                        "Shrinking a volume from a resource provider is not "
                        "supported");
+    if (resource_disk_kind(shrink->volume) == DISK_MOUNT)
+        return err_set(err, ERR_INVALID,
+                       "Shrinking a volume on a MOUNT disk is not supported");
+    if (volume_check(shrink->volume, err) < 0)
+        return err_wrap(err, "Invalid persistent volume in the "
+                             "'ShrinkVolume.volume' field");
     if (resource_is_shared(shrink->volume))
         return err_set(err, ERR_INVALID,
                        "Shrinking a shared persistent volume is not supported");

@@ -76,52 +76,95 @@ char *form_value(const char *form, size_t len, const char *name)
     return NULL;
 }
 
+/* The first part with a '%' that is none. */
+static bool is_well_formed(const struct http_given *given,
+                           struct http_refusal *refusal)
+{
+    const char *part = given->body, *end = given->body + given->body_len;
+
+    for (const char *at = part; at < end; at++) {
+        if (*at == '&' || *at == '=') {
+            part = at + 1;
+        } else if (*at == '%' &&
+                   (end - at < 3 || hex(at[1]) < 0 || hex(at[2]) < 0)) {
+            int len = (int)MIN(end - at, 3);
+            const char *stop = at;
+
+            while (stop < end && *stop != '&' && *stop != '=')
+                stop++;
+            bad(refusal,
+                "Unable to decode query string: Malformed %% escape in '%.*s': "
+                "'%.*s'",
+                (int)(stop - part), part, (int)MIN(len, stop - at), at);
+            return false;
+        }
+    }
+    return true;
+}
+
 static char *wanted(const struct http_given *given, const char *name,
                     struct http_refusal *refusal)
 {
-    char *value = form_value(given->body, given->body_len, name);
+    char *value = is_well_formed(given, refusal)
+                      ? form_value(given->body, given->body_len, name)
+                      : NULL;
 
-    if (!value)
+    if (!value && !refusal->status)
         bad(refusal, "Missing '%s' query parameter in the request body", name);
     return value;
 }
 
 /* ---- JSON ---------------------------------------------------------------- */
 
-static json_t *parse(const char *text, size_t len, struct http_refusal *refusal)
+/* JSON of that type; NULL and a refusal otherwise. */
+static json_t *parse(const char *text, size_t len, json_type type,
+                     struct http_refusal *refusal)
 {
-    json_error_t why;
-    json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    json_t *json = http_json(text, len, refusal);
 
-    if (!json)
-        bad(refusal, "syntax error at line %d", why.line);
-    return json;
+    if (!json || json_typeof(json) == type)
+        return json;
+    json_decref(json);
+    bad(refusal, "Unexpected JSON type parsed");
+    return NULL;
 }
 
-/* Each element of the text's list as a message; false: refused.  The messages
- * read so far are the caller's in any case. */
-static bool read_list(const char *text, size_t len,
-                      const ProtobufCMessageDescriptor *type, void ***list,
-                      size_t *count, struct http_refusal *refusal)
+/* A list of messages of one type, in a call or its part. */
+struct list {
+    const ProtobufCMessageDescriptor *type;
+    void ***at;
+    size_t *count;
+};
+
+/* Each element as a message; those read are the caller's in any case. */
+static bool convert_list(const json_t *json, struct list list,
+                         struct http_refusal *refusal)
 {
-    json_t *json = parse(text, len, refusal), *one;
+    json_t *one;
     struct err err;
     size_t i;
 
-    if (json && !json_is_array(json))
-        bad(refusal, "Expecting a JSON array");
     json_array_foreach(json, i, one)
     {
-        void *message = wire_from_json(type, one, &err);
+        void *message = wire_from_json(list.type, one, &err);
 
         if (!message) {
             bad(refusal, "%s", err.text);
-            break;
+            return false;
         }
-        PB_PUSH(*list, *count, message);
+        PB_PUSH(*list.at, *list.count, message);
     }
+    return true;
+}
+
+static void read_list(const char *text, size_t len, struct list list,
+                      struct http_refusal *refusal)
+{
+    json_t *json = parse(text, len, JSON_ARRAY, refusal);
+
+    if (json)
+        convert_list(json, list, refusal);
     json_decref(json);
-    return refusal->status == 0;
 }
 
 /* ---- each ---------------------------------------------------------------- */
@@ -136,73 +179,86 @@ static void teardown(CALL *call, const struct http_given *given,
     call->teardown->framework_id = pb_framework_id(str_or_empty(id));
 }
 
-/* A list of resources for an agent; *agent is set unless it is refused. */
-static void read_resources(const struct http_given *given, const char *name,
-                           Mesos__V1__AgentID **agent,
-                           Mesos__V1__Resource ***list, size_t *count,
+/* Where the parts of such a call are. */
+struct resources_form {
+    int type;
+    const char *name; /* of the list in the form */
+    Mesos__V1__AgentID **agent;
+    Mesos__V1__Resource ***list;
+    size_t *count;
+};
+
+/* Four calls are alike: a list of resources for an agent. */
+static void resources_call(struct resources_form *form, CALL *call,
+                           const struct http_given *given,
                            struct http_refusal *refusal)
 {
     AUTO_FREE char *id = wanted(given, "slaveId", refusal);
-    AUTO_FREE char *text = id ? wanted(given, name, refusal) : NULL;
+    AUTO_FREE char *text = id ? wanted(given, form->name, refusal) : NULL;
+    struct list list = {&mesos__v1__resource__descriptor, (void ***)form->list,
+                        form->count};
 
-    *agent = pb_agent_id(str_or_empty(id));
-    if (text)
-        read_list(text, strlen(text), &mesos__v1__resource__descriptor,
-                  (void ***)list, count, refusal);
+    PB_SET(call, type, (Mesos__V1__Master__Call__Type)form->type);
+    *form->agent = pb_agent_id(str_or_empty(id));
+    if (!text)
+        return;
+    read_list(text, strlen(text), list, refusal);
+    if (refusal->status)
+        http_refusal_wrap(
+            refusal, "%s '%s' query parameter in the request body: ",
+            form->type == M_CALL(RESERVE_RESOURCES) ? "Error parsing"
+                                                    : "Error in parsing",
+            form->name);
 }
 
 static void reserve(CALL *call, const struct http_given *given,
                     struct http_refusal *refusal)
 {
-    Mesos__V1__Master__Call__ReserveResources *r =
+    Mesos__V1__Master__Call__ReserveResources *r = call->reserve_resources =
         PB_NEW(mesos__v1__master__call__reserve_resources);
+    struct resources_form form = {M_CALL(RESERVE_RESOURCES), "resources",
+                                  &r->agent_id, &r->resources, &r->n_resources};
 
-    PB_SET(call, type, M_CALL(RESERVE_RESOURCES));
-    call->reserve_resources = r;
-    read_resources(given, "resources", &r->agent_id, &r->resources,
-                   &r->n_resources, refusal);
+    resources_call(&form, call, given, refusal);
 }
 
 static void unreserve(CALL *call, const struct http_given *given,
                       struct http_refusal *refusal)
 {
-    Mesos__V1__Master__Call__UnreserveResources *r =
+    Mesos__V1__Master__Call__UnreserveResources *r = call->unreserve_resources =
         PB_NEW(mesos__v1__master__call__unreserve_resources);
+    struct resources_form form = {M_CALL(UNRESERVE_RESOURCES), "resources",
+                                  &r->agent_id, &r->resources, &r->n_resources};
 
-    PB_SET(call, type, M_CALL(UNRESERVE_RESOURCES));
-    call->unreserve_resources = r;
-    read_resources(given, "resources", &r->agent_id, &r->resources,
-                   &r->n_resources, refusal);
+    resources_call(&form, call, given, refusal);
 }
 
 static void create(CALL *call, const struct http_given *given,
                    struct http_refusal *refusal)
 {
-    Mesos__V1__Master__Call__CreateVolumes *c =
+    Mesos__V1__Master__Call__CreateVolumes *c = call->create_volumes =
         PB_NEW(mesos__v1__master__call__create_volumes);
+    struct resources_form form = {M_CALL(CREATE_VOLUMES), "volumes",
+                                  &c->agent_id, &c->volumes, &c->n_volumes};
 
-    PB_SET(call, type, M_CALL(CREATE_VOLUMES));
-    call->create_volumes = c;
-    read_resources(given, "volumes", &c->agent_id, &c->volumes, &c->n_volumes,
-                   refusal);
+    resources_call(&form, call, given, refusal);
 }
 
 static void destroy(CALL *call, const struct http_given *given,
                     struct http_refusal *refusal)
 {
-    Mesos__V1__Master__Call__DestroyVolumes *d =
+    Mesos__V1__Master__Call__DestroyVolumes *d = call->destroy_volumes =
         PB_NEW(mesos__v1__master__call__destroy_volumes);
+    struct resources_form form = {M_CALL(DESTROY_VOLUMES), "volumes",
+                                  &d->agent_id, &d->volumes, &d->n_volumes};
 
-    PB_SET(call, type, M_CALL(DESTROY_VOLUMES));
-    call->destroy_volumes = d;
-    read_resources(given, "volumes", &d->agent_id, &d->volumes, &d->n_volumes,
-                   refusal);
+    resources_call(&form, call, given, refusal);
 }
 
 static void schedule(CALL *call, const struct http_given *given,
                      struct http_refusal *refusal)
 {
-    json_t *json = parse(given->body, given->body_len, refusal);
+    json_t *json = parse(given->body, given->body_len, JSON_OBJECT, refusal);
     struct err err;
 
     PB_SET(call, type, M_CALL(UPDATE_MAINTENANCE_SCHEDULE));
@@ -223,9 +279,10 @@ static void down(CALL *call, const struct http_given *given,
     PB_SET(call, type, M_CALL(START_MAINTENANCE));
     call->start_maintenance =
         PB_NEW(mesos__v1__master__call__start_maintenance);
-    read_list(given->body, given->body_len, &mesos__v1__machine_id__descriptor,
-              (void ***)&call->start_maintenance->machines,
-              &call->start_maintenance->n_machines, refusal);
+    struct list list = {&mesos__v1__machine_id__descriptor,
+                        (void ***)&call->start_maintenance->machines,
+                        &call->start_maintenance->n_machines};
+    read_list(given->body, given->body_len, list, refusal);
 }
 
 static void up(CALL *call, const struct http_given *given,
@@ -233,32 +290,91 @@ static void up(CALL *call, const struct http_given *given,
 {
     PB_SET(call, type, M_CALL(STOP_MAINTENANCE));
     call->stop_maintenance = PB_NEW(mesos__v1__master__call__stop_maintenance);
-    read_list(given->body, given->body_len, &mesos__v1__machine_id__descriptor,
-              (void ***)&call->stop_maintenance->machines,
-              &call->stop_maintenance->n_machines, refusal);
+    struct list list = {&mesos__v1__machine_id__descriptor,
+                        (void ***)&call->stop_maintenance->machines,
+                        &call->stop_maintenance->n_machines};
+    read_list(given->body, given->body_len, list, refusal);
 }
 
 static void weights(CALL *call, const struct http_given *given,
                     struct http_refusal *refusal)
 {
+    json_t *json = parse(given->body, given->body_len, JSON_ARRAY, refusal);
+
     PB_SET(call, type, M_CALL(UPDATE_WEIGHTS));
     call->update_weights = PB_NEW(mesos__v1__master__call__update_weights);
-    read_list(given->body, given->body_len,
-              &mesos__v1__master__weight_info__descriptor,
-              (void ***)&call->update_weights->weight_infos,
-              &call->update_weights->n_weight_infos, refusal);
+    struct list list = {&mesos__v1__master__weight_info__descriptor,
+                        (void ***)&call->update_weights->weight_infos,
+                        &call->update_weights->n_weight_infos};
+    if (!json)
+        http_refusal_wrap(
+            refusal, "Failed to parse update weights request JSON '%.*s': ",
+            (int)given->body_len, given->body);
+    else if (!convert_list(json, list, refusal))
+        http_refusal_wrap(
+            refusal,
+            "Failed to convert weights JSON array to protobuf '%.*s': ",
+            (int)given->body_len, given->body);
+    json_decref(json);
+}
+
+static void set_quota(CALL *call, const struct http_given *given,
+                      struct http_refusal *refusal)
+{
+    json_t *json = parse(given->body, given->body_len, JSON_OBJECT, refusal);
+    struct err err;
+
+    PB_SET(call, type, M_CALL(SET_QUOTA));
+    call->set_quota = PB_NEW(mesos__v1__master__call__set_quota);
+    if (!json) {
+        http_refusal_wrap(refusal,
+                          "Failed to parse set quota request JSON '%.*s': ",
+                          (int)given->body_len, given->body);
+        return;
+    }
+    call->set_quota->quota_request = (void *)wire_from_json(
+        &mesos__v1__master__quota_request__descriptor, json, &err);
+    json_decref(json);
+    if (!call->set_quota->quota_request)
+        bad(refusal, "Failed to validate set quota request JSON '%.*s': %s",
+            (int)given->body_len, given->body, err.text);
+}
+
+/* The role is the rest of the path. */
+static void remove_quota(CALL *call, const struct http_given *given,
+                         struct http_refusal *refusal)
+{
+    const char *path = given->path;
+    const char *role = path + strlen("/quota");
+
+    PB_SET(call, type, M_CALL(REMOVE_QUOTA));
+    call->remove_quota = PB_NEW(mesos__v1__master__call__remove_quota);
+    while (*role == '/')
+        role++;
+    call->remove_quota->role = xstrdup(role);
+    if (!*role)
+        bad(refusal,
+            "Failed to parse remove quota request for path '/master%s': "
+            "expected 3 tokens, found 2 tokens",
+            path);
 }
 
 static const struct {
-    const char *path;
+    const char *method, *path;
     void (*read)(CALL *call, const struct http_given *given,
                  struct http_refusal *refusal);
 } changes[] = {
-    {"/teardown", teardown},       {"/reserve", reserve},
-    {"/unreserve", unreserve},     {"/create-volumes", create},
-    {"/destroy-volumes", destroy}, {"/maintenance/schedule", schedule},
-    {"/machine/down", down},       {"/machine/up", up},
-    {"/weights", weights},
+    {"POST", "/teardown", teardown},
+    {"POST", "/reserve", reserve},
+    {"POST", "/unreserve", unreserve},
+    {"POST", "/create-volumes", create},
+    {"POST", "/destroy-volumes", destroy},
+    {"POST", "/maintenance/schedule", schedule},
+    {"POST", "/machine/down", down},
+    {"POST", "/machine/up", up},
+    {"PUT", "/weights", weights},
+    {"POST", "/quota", set_quota},
+    {"DELETE", "/quota", remove_quota},
 };
 
 CALL *plain_call(const char *path, const struct http_given *given,
@@ -275,7 +391,8 @@ CALL *plain_call(const char *path, const struct http_given *given,
     for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
         CALL *call;
 
-        if (strcmp(changes[i].path, path) != 0)
+        if (strcmp(changes[i].path, path) != 0 ||
+            !str_eq(changes[i].method, given->method))
             continue;
         call = PB_NEW(mesos__v1__master__call);
         changes[i].read(call, &body, refusal);
@@ -283,6 +400,6 @@ CALL *plain_call(const char *path, const struct http_given *given,
             PB_FREE(call);
         return call;
     }
-    bad(refusal, "'%s' changes nothing", path);
+    bad(refusal, "%s '%s' changes nothing", str_or_empty(given->method), path);
     return NULL;
 }

@@ -97,6 +97,9 @@ bool resource_is_revocable(const Mesos__V1__Resource *resource);
  * shared. */
 bool resource_same_kind(const Mesos__V1__Resource *a,
                         const Mesos__V1__Resource *b);
+/* Are the whole stacks of reservations the same? */
+bool resource_same_reservations(const Mesos__V1__Resource *a,
+                                const Mesos__V1__Resource *b);
 /* Same kind and same amount (ranges and sets: same members). */
 bool resource_equal(const Mesos__V1__Resource *a, const Mesos__V1__Resource *b);
 /* May the two become one by adding their amounts? */

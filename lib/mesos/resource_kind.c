@@ -29,8 +29,8 @@ static bool reservation_equal(const Mesos__V1__Resource__ReservationInfo *a,
            labels_equal(a->labels, b->labels);
 }
 
-static bool reservations_equal(const Mesos__V1__Resource *a,
-                               const Mesos__V1__Resource *b)
+bool resource_same_reservations(const Mesos__V1__Resource *a,
+                                const Mesos__V1__Resource *b)
 {
     if (a->n_reservations != b->n_reservations)
         return false;
@@ -71,7 +71,7 @@ bool resource_same_kind(const Mesos__V1__Resource *a,
 {
     return a->type == b->type && !strcmp(a->name, b->name) &&
            allocation_equal(a->allocation_info, b->allocation_info) &&
-           reservations_equal(a, b) && disk_equal(a->disk, b->disk) &&
+           resource_same_reservations(a, b) && disk_equal(a->disk, b->disk) &&
            !a->revocable == !b->revocable && !a->shared == !b->shared &&
            provider_equal(a->provider_id, b->provider_id);
 }

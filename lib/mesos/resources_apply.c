@@ -35,6 +35,19 @@ static int apply_reserve(struct resources *all,
     return rc;
 }
 
+/* From one reservation to another; both lists are of the same amounts. */
+static int apply_move(struct resources *all,
+                      const Mesos__V1__Offer__Operation__Reserve *reserve,
+                      struct err *err)
+{
+    for (size_t i = 0; i < reserve->n_source; i++)
+        if (resources_subtract(all, reserve->source[i], err) < 0)
+            return -1;
+    for (size_t i = 0; i < reserve->n_resources; i++)
+        resources_add(all, reserve->resources[i]);
+    return 0;
+}
+
 static int apply_unreserve(struct resources *all,
                            const Mesos__V1__Resource *given, struct err *err)
 {
@@ -139,6 +152,9 @@ static int apply(struct resources *all, const Mesos__V1__Offer__Operation *op,
                  struct err *err)
 {
     int type = op->has_type ? (int)op->type : 0;
+    if (type == MESOS__V1__OFFER__OPERATION__TYPE__RESERVE && op->reserve &&
+        op->reserve->n_source)
+        return apply_move(all, op->reserve, err);
     if (type == MESOS__V1__OFFER__OPERATION__TYPE__RESERVE && op->reserve)
         return apply_each(all, op->reserve->resources, op->reserve->n_resources,
                           err, apply_reserve);

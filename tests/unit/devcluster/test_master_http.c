@@ -114,7 +114,8 @@ Test(master_http, refusals)
         struct http_given given = {
             http_cases[i].method, http_cases[i].type,
             http_cases[i].accept, http_cases[i].stream,
-            http_cases[i].body,   strlen(http_cases[i].body)};
+            http_cases[i].body,   strlen(http_cases[i].body),
+            "/api/v1/scheduler"};
         struct http_refusal refusal = {0};
         AUTO_MESSAGE Mesos__V1__Scheduler__Call *call =
             http_scheduler_call(&given, &refusal);

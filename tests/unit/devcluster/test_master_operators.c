@@ -63,21 +63,23 @@ static const struct {
     {"grow", GROW(40, 10), 202, "", "volume 50, reserved 50"},
     {"grow by all that is reserved", GROW(40, 60), 202, "",
      "volume 100, reserved 0"},
-    {"grow beyond it", GROW(40, 61), 409,
-     "Invalid GROW_VOLUME operation: ", "volume 40, reserved 60"},
-    {"grow another size", GROW(41, 1), 409,
-     "Invalid GROW_VOLUME operation: ", "volume 40, reserved 60"},
+    {"grow beyond it", GROW(40, 61), 409, "cpus:4; mem:4096; ",
+     "volume 40, reserved 60"},
+    {"grow another size", GROW(41, 1), 409, "cpus:4; mem:4096; ",
+     "volume 40, reserved 60"},
     {"grow by nothing", GROW(40, 0), 400, "", "volume 40, reserved 60"},
     {"shrink", SHRINK(40, 10), 202, "", "volume 30, reserved 70"},
     {"shrink to nothing", SHRINK(40, 40), 400,
-     "Invalid SHRINK_VOLUME operation: ", "volume 40, reserved 60"},
+     "Invalid SHRINK_VOLUME operation on agent M-S0 at slave(1)@",
+     "volume 40, reserved 60"},
     {"no message", "{'type':'GROW_VOLUME'}", 400,
      "Failed to validate master::Call: Expecting 'grow_volume' to be present",
      "volume 40, reserved 60"},
     {"no agent",
      "{'type':'SHRINK_VOLUME','shrink_volume':{'volume':" VOLUME(
          40) ",'subtract':{'value':1}}}",
-     400, "No agent found with specified ID", "volume 40, reserved 60"},
+     400, "Failed to validate master::Call: Expecting 'agent_id' to be present",
+     "volume 40, reserved 60"},
 };
 
 Test(master_operators, volumes_grow_and_shrink)
@@ -123,4 +125,96 @@ Test(master_operators, room_is_made)
     got = mh_take(&h);
     cr_expect(strstr(got, "(DYNAMIC,r)]):70"), "%s", got);
     mh_close(&h);
+}
+
+#define CPUS(n, reservations)                                                  \
+    "{'name':'cpus','type':'SCALAR','scalar':{'value':" #n "},"                \
+    "'reservations':[" reservations "]}"
+#define OF(role) "{'type':'DYNAMIC','role':'" role "'}"
+#define RERESERVE(from, to)                                                    \
+    "{'type':'RESERVE_RESOURCES','reserve_resources':{" AGENT                  \
+    ",'source':[" from "],'resources':[" to "]}}"
+#define INVALID                                                                \
+    "Invalid RESERVE operation on agent M-S0 at slave(1)@127.0.0.1:6000 "      \
+    "(agent-0.local): "
+
+static const struct {
+    const char *name;
+    const char *json;
+    int status;
+    const char *text;
+    const char *roles; /* whose cpus, afterwards */
+} moves[] = {
+    {"to another role", RERESERVE(CPUS(1, OF("x")), CPUS(1, OF("y"))), 202, "",
+     "y:1"},
+    {"a part", RERESERVE(CPUS(0.4, OF("x")), CPUS(0.4, OF("y"))), 202, "",
+     "x:0.6 y:0.4"},
+    {"from unreserved", RERESERVE(CPUS(1, ""), CPUS(1, OF("y"))), 202, "",
+     "x:1 y:1"},
+    {"to a refinement",
+     RERESERVE(CPUS(1, OF("x")), CPUS(1, OF("x") "," OF("x/y"))), 202, "",
+     "x/y:1"},
+    {"to itself", RERESERVE(CPUS(1, OF("x")), CPUS(1, OF("x"))), 202, "",
+     "x:1"},
+    {"to unreserved", RERESERVE(CPUS(1, OF("x")), CPUS(1, "")), 400,
+     INVALID "Resource cpus:1 is not dynamically reserved", "x:1"},
+    {"to more", RERESERVE(CPUS(1, OF("x")), CPUS(2, OF("y"))), 400,
+     INVALID "Source and target resources should refer to identical resource "
+             "quantities: cpus:1 vs. cpus:2",
+     "x:1"},
+    {"to nothing", RERESERVE(CPUS(1, OF("x")), ""), 400,
+     INVALID "Invalid resources: Resource cannot be empty", "x:1"},
+    {"of two roles",
+     RERESERVE(CPUS(0.5, OF("x")) "," CPUS(0.5, OF("y")), CPUS(1, OF("z"))),
+     400, INVALID "Invalid source: Mixed reservations are not supported",
+     "x:1"},
+    {"from what is not there", RERESERVE(CPUS(1, OF("z")), CPUS(1, OF("y"))),
+     409,
+     "cpus:3; mem:4096; disk:10240; ports:[31000-31099]; cpus(reservations: "
+     "[(DYNAMIC,x)]):1 does not contain cpus(reservations: [(DYNAMIC,z)]):1",
+     "x:1"},
+    {"to a static one",
+     RERESERVE(CPUS(1, OF("x")),
+               CPUS(1, "{'type':'STATIC','role':'s'}," OF("s/t"))),
+     400, INVALID "Static reservations cannot be changed", "x:1"},
+};
+
+static void roles_of(struct mh *h, char *out, size_t size)
+{
+    json_t *all = master_json_slaves(h->master, NULL), *roles, *one;
+    const char *role;
+    size_t at = 0;
+
+    *out = '\0';
+    roles = json_object_get(json_array_get(json_object_get(all, "slaves"), 0),
+                            "reserved_resources");
+    json_object_foreach(roles, role, one)
+    {
+        at += (size_t)snprintf(out + at, size - at, "%s%s:%g", at ? " " : "",
+                               role,
+                               json_number_value(json_object_get(one, "cpus")));
+    }
+    json_decref(all);
+}
+
+Test(master_operators, reservations_move)
+{
+    for (size_t i = 0; i < ARRAY_LEN(moves); i++) {
+        struct mh h;
+        char roles[64];
+
+        mh_open(&h);
+        mh_agent(&h, 0);
+        mh_operate(&h, "{'type':'RESERVE_RESOURCES','reserve_resources':{" AGENT
+                       ",'resources':[" CPUS(1, OF("x")) "]}}");
+        cr_assert_eq(h.reply.status, 202, "%s", h.reply.text);
+        mh_operate(&h, moves[i].json);
+        cr_expect_eq(h.reply.status, moves[i].status, "%s: %d", moves[i].name,
+                     h.reply.status);
+        cr_expect_str_eq(h.reply.text, moves[i].text, "%s: %s", moves[i].name,
+                         h.reply.text);
+        roles_of(&h, roles, sizeof roles);
+        cr_expect_str_eq(roles, moves[i].roles, "%s: %s", moves[i].name, roles);
+        mh_close(&h);
+    }
 }

@@ -558,7 +558,11 @@ static const struct {
      "'M-S0'},'resources':[{'name':'disk','type':'SCALAR','scalar':{'value':"
      "1}}]}}",
      400},
-    {"not implemented", "{'type':'GET_LOGGING_LEVEL'}", 501},
+    {"unknown", "{'type':'UNKNOWN'}", 501},
+    {"logging level", "{'type':'GET_LOGGING_LEVEL'}", 200},
+    {"metrics, without its message", "{'type':'GET_METRICS'}", 400},
+    {"a file", "{'type':'READ_FILE','read_file':{'path':'/x','offset':0}}",
+     404},
     {"state", "{'type':'GET_STATE'}", 200},
     {"reactivate what is active",
      "{'type':'REACTIVATE_AGENT','reactivate_agent':{'agent_id':{'value':"

@@ -40,12 +40,14 @@ Test(plain_calls, forms)
     }
 }
 
-#define R "[{\"name\":\"cpus\",\"type\":\"SCALAR\",\"scalar\":{\"value\":1}}]"
+#define R    "[{\"name\":\"cpus\",\"type\":\"SCALAR\",\"scalar\":{\"value\":1}}]"
+#define LIST "'resources' query parameter in the request body: "
 #define R_JSON                                                                 \
     "[{\"name\":\"cpus\",\"scalar\":{\"value\":1.0},\"type\":\"SCALAR\"}]"
 
 static const struct {
-    const char *path, *body;
+    const char *path; /* a method before it: not POST */
+    const char *body;
     const char *call; /* as JSON; NULL: refused with text */
     const char *text;
 } calls[] = {
@@ -75,8 +77,16 @@ static const struct {
      "Missing 'slaveId' query parameter in the request body"},
     {"/reserve", "slaveId=a", NULL,
      "Missing 'resources' query parameter in the request body"},
-    {"/reserve", "slaveId=a&resources={}", NULL, "Expecting a JSON array"},
-    {"/reserve", "slaveId=a&resources=[", NULL, "syntax error at line 1"},
+    {"/reserve", "slaveId=a&resources={}", NULL,
+     "Error parsing " LIST "Unexpected JSON type parsed"},
+    {"/reserve", "slaveId=a&resources=[", NULL,
+     "Error parsing " LIST "syntax error at line 1 near: "},
+    {"/unreserve", "slaveId=a&resources=[5]", NULL,
+     "Error in parsing " LIST "Expecting a JSON object"},
+    {"/unreserve", "slaveId=a&resources=[{}]", NULL,
+     "Error in parsing " LIST "Missing required fields: name, type"},
+    {"/teardown", "x=1&frameworkId=a%zzb", NULL,
+     "Unable to decode query string: Malformed % escape in 'a%zzb': '%zz'"},
     {"/machine/down", "[{\"hostname\":\"h\"}]",
      "{\"start_maintenance\":{\"machines\":[{\"hostname\":\"h\"}]},\"type\":"
      "\"START_MAINTENANCE\"}",
@@ -85,28 +95,55 @@ static const struct {
      "{\"stop_maintenance\":{\"machines\":[{\"hostname\":\"h\"}]},\"type\":"
      "\"STOP_MAINTENANCE\"}",
      NULL},
-    {"/machine/up", "\"h\"", NULL, "syntax error at line 1"},
+    {"/machine/up", "\"h\"", NULL, "Unexpected JSON type parsed"},
+    {"/machine/up", "[]x", NULL,
+     "Parsed JSON included non-whitespace trailing characters: x"},
     {"/maintenance/schedule", "{}",
      "{\"type\":\"UPDATE_MAINTENANCE_SCHEDULE\","
      "\"update_maintenance_schedule\":{\"schedule\":{}}}",
      NULL},
-    {"/maintenance/schedule", "", NULL, "syntax error at line 1"},
-    {"/weights", "[{\"role\":\"r\",\"weight\":2}]",
+    {"/maintenance/schedule", "", NULL, "syntax error at line 1 near: "},
+    {"PUT /weights", "[{\"role\":\"r\",\"weight\":2}]",
      "{\"type\":\"UPDATE_WEIGHTS\",\"update_weights\":{\"weight_infos\":[{"
      "\"role\":\"r\",\"weight\":2.0}]}}",
      NULL},
-    {"/state", "", NULL, "'/state' changes nothing"},
+    {"PUT /weights", "{}", NULL,
+     "Failed to parse update weights request JSON '{}': Unexpected JSON type "
+     "parsed"},
+    {"PUT /weights", "[{\"role\":\"a\"}]", NULL,
+     "Failed to convert weights JSON array to protobuf '[{\"role\":\"a\"}]': "
+     "Missing required fields: weight"},
+    {"/quota", "{\"role\":\"r\",\"force\":true,\"guarantee\":" R "}",
+     "{\"set_quota\":{\"quota_request\":{\"force\":true,\"guarantee\":" R_JSON
+     ",\"role\":\"r\"}},\"type\":\"SET_QUOTA\"}",
+     NULL},
+    {"/quota", "[]", NULL,
+     "Failed to parse set quota request JSON '[]': Unexpected JSON type "
+     "parsed"},
+    {"/quota", "{\"guarantee\":5}", NULL,
+     "Failed to validate set quota request JSON '{\"guarantee\":5}': Not "
+     "expecting a JSON number for field 'guarantee'"},
+    {"DELETE /quota/r", "",
+     "{\"remove_quota\":{\"role\":\"r\"},\"type\":\"REMOVE_QUOTA\"}", NULL},
+    {"DELETE /quota/", "", NULL,
+     "Failed to parse remove quota request for path '/master/quota/': expected "
+     "3 tokens, found 2 tokens"},
+    {"/state", "", NULL, "POST '/state' changes nothing"},
 };
 
 Test(plain_calls, stand_for_calls)
 {
     for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-        struct http_given given = {.method = "POST",
+        const char *path = strchr(calls[i].path, '/');
+        AUTO_FREE char *method =
+            xstrndup(calls[i].path, strcspn(calls[i].path, " /"));
+        struct http_given given = {.method = *method ? method : "POST",
+                                   .path = path,
                                    .body = calls[i].body,
                                    .body_len = strlen(calls[i].body)};
         struct http_refusal refusal;
-        AUTO_MESSAGE Mesos__V1__Master__Call *call =
-            plain_call(calls[i].path, &given, &refusal);
+        AUTO_MESSAGE Mesos__V1__Master__Call *call = plain_call(
+            str_starts(path, "/quota") ? "/quota" : path, &given, &refusal);
         json_t *json = call ? wire_to_json(&call->base, WIRE_JSON_PROTO) : NULL;
         AUTO_FREE char *text =
             json ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
