@@ -6,6 +6,7 @@
 
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
+#include "lib/wire/pool.h"
 #include "lib/wire/wire.h"
 #include "proto/mesos/v1/master.pb-c.h"
 #include "proto/mesos/v1/scheduler.pb-c.h"
@@ -21,6 +22,21 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &reeve__config__descriptor,
 };
 
+static void check_pool(const ProtobufCMessageDescriptor *type,
+                       const uint8_t *data, size_t len,
+                       const ProtobufCMessage *message)
+{
+    static const char *const own[] = {"name", "value", NULL};
+    const struct wire_pool_rule rule = {.own = own};
+    struct wire_pool *pool = wire_pool_new();
+    ProtobufCMessage *kept =
+        wire_pool_decode(pool, type, data, len, &rule, NULL);
+    ASSERT((kept != NULL) == (message != NULL));
+    ASSERT(!kept || wire_equal(kept, message));
+    wire_pool_free(pool, &kept);
+    wire_pool_destroy(&pool);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1)
@@ -28,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const ProtobufCMessageDescriptor *type = types[data[0] % ARRAY_LEN(types)];
     AUTO_MESSAGE ProtobufCMessage *message =
         wire_decode(type, data + 1, size - 1, NULL);
+    check_pool(type, data + 1, size - 1, message);
     if (!message)
         return 0;
     AUTO_BUF struct buf bytes = {0};
