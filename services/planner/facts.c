@@ -8,8 +8,10 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/id.h"
+#include "lib/base/pack.h"
 #include "lib/mesos/states.h"
 #include "lib/spec/spec.h"
+#include "lib/wire/pool.h"
 #include "lib/wire/wire.h"
 
 #define FREE_MESSAGE(field)                                                    \
@@ -21,10 +23,30 @@
 
 enum { MAX_POD_COUNT = 1000000 };
 
+/* Of the tasks there may be ten thousands. */
+static const char *const own_texts[] = {
+    "id",      "name",      "task_id", "executor_id", "demand_id",
+    "step_id", "demand_id", "message", NULL,
+};
+static const char *const unread_bytes[] = {
+    "task_info",
+    "executor_info",
+    "task_status",
+    NULL,
+};
+static const struct wire_pool_rule rule = {own_texts, unread_bytes};
+
+#define POOL_DECODE(facts, prefix, arrival, err)                               \
+    ((__typeof__(prefix##__unpack(NULL, 0, NULL)))(void *)wire_pool_decode(    \
+        (facts)->pool, &prefix##__descriptor, (arrival)->value,                \
+        (arrival)->len, &rule, err))
+
 struct facts *facts_new(const char *svc)
 {
     struct facts *facts = xcalloc(1, sizeof *facts);
     facts->svc = xstrdup(svc);
+    facts->pool = wire_pool_new();
+    facts->pack = pack_new();
     return facts;
 }
 
@@ -100,7 +122,7 @@ static void drop_config(struct facts *facts, struct fact_config *config)
 static void drop_plan(struct facts *facts, struct fact_plan *plan)
 {
     HASH_DEL(facts->plans, plan);
-    FREE_MESSAGE(plan->plan);
+    WIRE_POOL_FREE(facts->pool, plan->plan);
     free(plan->name);
     free(plan);
 }
@@ -109,7 +131,7 @@ static void drop_demand(struct facts *facts, struct fact_demand *demand)
 {
     detach_demand(demand);
     HASH_DEL(facts->demands, demand);
-    FREE_MESSAGE(demand->demand);
+    WIRE_POOL_FREE(facts->pool, demand->demand);
     free(demand->id);
     free(demand);
 }
@@ -126,8 +148,9 @@ static void drop_task(struct facts *facts, struct fact_task *task)
 {
     detach_task(task);
     HASH_DEL(facts->tasks, task);
-    FREE_MESSAGE(task->info);
-    FREE_MESSAGE(task->status);
+    WIRE_POOL_FREE(facts->pool, task->info);
+    WIRE_POOL_FREE(facts->pool, task->status);
+    packed_free(task->whole);
     free(task->name);
     free(task);
 }
@@ -177,6 +200,8 @@ void facts_destroy(struct facts **facts)
     DROP_ALL(pods, drop_pod);
     DROP_ALL(damaged, drop_damage);
     FREE_MESSAGE((*facts)->target);
+    wire_pool_destroy(&(*facts)->pool);
+    pack_destroy(&(*facts)->pack);
     free((*facts)->svc);
     free(*facts);
     *facts = NULL;
@@ -304,11 +329,11 @@ static int apply_plan(struct facts *facts, const struct arrival *a,
 {
     Reeve__Plan *message = NULL;
     if (a->value) {
-        message = WIRE_DECODE(reeve__plan, a->value, a->len, err);
+        message = POOL_DECODE(facts, reeve__plan, a, err);
         if (!message)
             return -1;
         if (!is_sound_plan(message, a->name)) {
-            FREE_MESSAGE(message);
+            WIRE_POOL_FREE(facts->pool, message);
             return err_set(err, ERR_CORRUPT, "plan with unnamed parts");
         }
     }
@@ -332,11 +357,11 @@ static int apply_demand(struct facts *facts, const struct arrival *a,
 {
     Reeve__Demand *message = NULL;
     if (a->value) {
-        message = WIRE_DECODE(reeve__demand, a->value, a->len, err);
+        message = POOL_DECODE(facts, reeve__demand, a, err);
         if (!message)
             return -1;
         if (!message->pod_type) {
-            FREE_MESSAGE(message);
+            WIRE_POOL_FREE(facts->pool, message);
             return err_set(err, ERR_CORRUPT, "demand without a pod type");
         }
     }
@@ -404,20 +429,23 @@ static int apply_task_info(struct facts *facts, const struct arrival *a,
 {
     Reeve__TaskRecord *message = NULL;
     if (a->value) {
-        message = WIRE_DECODE(reeve__task_record, a->value, a->len, err);
+        message = POOL_DECODE(facts, reeve__task_record, a, err);
         if (!message)
             return -1;
         if (!message->pod_type || !message->task_id) {
-            FREE_MESSAGE(message);
+            WIRE_POOL_FREE(facts->pool, message);
             return err_set(err, ERR_CORRUPT,
                            "task record without a pod type or a task id");
         }
     }
     struct fact_task *task = task_of(facts, a->name);
     detach_task(task);
-    FREE_MESSAGE(task->info);
+    WIRE_POOL_FREE(facts->pool, task->info);
+    packed_free(MOVE(task->whole));
     task->info = message;
     task->info_revision = message ? a->revision : 0;
+    if (message)
+        task->whole = pack_keep(facts->pack, "task", a->value, a->len);
     if (message)
         attach_task(task, pod_at(facts, message->pod_type, message->pod_index));
     drop_task_if_empty(facts, task);
@@ -429,12 +457,12 @@ static int apply_task_status(struct facts *facts, const struct arrival *a,
 {
     Reeve__TaskStatusRecord *message = NULL;
     if (a->value) {
-        message = WIRE_DECODE(reeve__task_status_record, a->value, a->len, err);
+        message = POOL_DECODE(facts, reeve__task_status_record, a, err);
         if (!message)
             return -1;
     }
     struct fact_task *task = task_of(facts, a->name);
-    FREE_MESSAGE(task->status);
+    WIRE_POOL_FREE(facts->pool, task->status);
     task->status = message;
     task->status_revision = message ? a->revision : 0;
     drop_task_if_empty(facts, task);
@@ -639,6 +667,13 @@ const struct fact_pod *facts_pod(const struct facts *facts, const char *type,
     struct fact_pod *pod;
     HASH_FIND_STR(facts->pods, instance, pod);
     return pod;
+}
+
+Reeve__TaskRecord *fact_task_record(const struct fact_task *task)
+{
+    AUTO_BUF struct buf bytes = {0};
+    packed_read(task->whole, &bytes);
+    return WIRE_DECODE(reeve__task_record, bytes.data, bytes.len, NULL);
 }
 
 const struct fact_task *fact_pod_task(const struct fact_pod *pod,

@@ -19,6 +19,9 @@
 #include "proto/records.pb-c.h"
 
 struct err;
+struct pack;
+struct packed;
+struct wire_pool;
 
 /* Texts of stored properties (raw bytes). */
 struct fact_property {
@@ -56,8 +59,11 @@ struct fact_kill {
     UT_hash_handle hh;
 };
 struct fact_task {
-    char *name;                      /* "hello-0-server" */
-    Reeve__TaskRecord *info;         /* NULL: only a status is stored */
+    char *name; /* "hello-0-server" */
+    /* NULL: only a status is stored.  Without what was sent to Mesos: whoever
+     * writes it again begins with fact_task_record(). */
+    Reeve__TaskRecord *info;
+    struct packed *whole;            /* the record of info, as stored */
     Reeve__TaskStatusRecord *status; /* NULL: only the record is stored */
     uint64_t info_revision;
     uint64_t status_revision;
@@ -93,6 +99,8 @@ struct facts {
     struct fact_pod *pods;
     struct fact_property *properties;
     struct fact_damage *damaged;
+    struct wire_pool *pool; /* plans, demands, tasks */
+    struct pack *pack;      /* of whole records */
 };
 
 struct facts *facts_new(const char *svc);
@@ -129,6 +137,8 @@ const struct fact_property *facts_property(const struct facts *facts,
                                            const char *name);
 const struct fact_pod *facts_pod(const struct facts *facts, const char *type,
                                  uint32_t index);
+/* The whole record of a task that has one, as stored; the caller's. */
+Reeve__TaskRecord *fact_task_record(const struct fact_task *task);
 /* pod may be NULL. */
 const struct fact_task *fact_pod_task(const struct fact_pod *pod,
                                       const char *short_name);

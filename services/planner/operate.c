@@ -532,8 +532,7 @@ static void withdraw_all(const struct facts *facts, const struct fact_pod *pod,
 static void mark_replaced(const struct facts *facts,
                           const struct fact_task *task, struct changes *changes)
 {
-    AUTO_MESSAGE Reeve__TaskRecord *record =
-        WIRE_DUP(reeve__task_record, task->info);
+    AUTO_MESSAGE Reeve__TaskRecord *record = fact_task_record(task);
     PB_SET(record, permanently_failed, true);
     changes_replace(changes, facts_task_key(facts, task->name, "info"),
                     task->info_revision, &record->base);
