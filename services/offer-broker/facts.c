@@ -11,8 +11,11 @@
 #include <uthash.h>
 
 #include "lib/base/base.h"
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/pack.h"
 #include "lib/spec/spec.h"
+#include "lib/wire/pool.h"
 #include "lib/wire/wire.h"
 
 enum kind {
@@ -34,6 +37,7 @@ enum kind {
 struct entry {
     char *id;
     ProtobufCMessage *message; /* NULL: deleted; kept for its revision */
+    struct packed *whole;      /* of KIND_TASK_INFO: the record as stored */
     uint64_t revision;
     UT_hash_handle hh;
 };
@@ -53,7 +57,22 @@ struct id_entry {
     UT_hash_handle hh;
 };
 
+/* Of the tasks there may be ten thousands. */
+static const char *const own_texts[] = {
+    "id",        "name",        "task_id",        "executor_id", "message",
+    "demand_id", "resource_id", "persistence_id", NULL,
+};
+static const char *const unread_bytes[] = {
+    "task_info",
+    "executor_info",
+    "task_status",
+    NULL,
+};
+static const struct wire_pool_rule rule = {own_texts, unread_bytes};
+
 struct facts {
+    struct wire_pool *pool; /* all messages */
+    struct pack *pack;      /* of whole records */
     char *service;
     char *prefix; /* "service/<svc>/" */
     struct entry *tables[KIND_COUNT];
@@ -92,15 +111,18 @@ struct facts *facts_new(const char *service)
 {
     struct facts *facts = xcalloc(1, sizeof(*facts));
 
+    facts->pool = wire_pool_new();
+    facts->pack = pack_new();
     facts->service = xstrdup(service);
     facts->prefix = xasprintf("service/%s/", service);
     return facts;
 }
 
-static void drop_entry(struct entry **table, struct entry *entry)
+static void drop_entry(struct facts *facts, enum kind kind, struct entry *entry)
 {
-    HASH_DEL(*table, entry);
-    wire_free(&entry->message);
+    HASH_DEL(facts->tables[kind], entry);
+    wire_pool_free(facts->pool, &entry->message);
+    packed_free(entry->whole);
     free(entry->id);
     free(entry);
 }
@@ -124,7 +146,7 @@ void facts_destroy(struct facts **facts)
     for (size_t k = 0; k < KIND_COUNT; k++) {
         HASH_ITER(hh, f->tables[k], entry, next)
         {
-            drop_entry(&f->tables[k], entry);
+            drop_entry(f, (enum kind)k, entry);
         }
     }
     HASH_ITER(hh, f->by_task_id, id, next_id)
@@ -134,6 +156,8 @@ void facts_destroy(struct facts **facts)
         free(id->name);
         free(id);
     }
+    wire_pool_destroy(&f->pool);
+    pack_destroy(&f->pack);
     free(f->service);
     free(f->prefix);
     free(f);
@@ -284,7 +308,8 @@ static void replace(struct facts *facts, enum kind kind, struct entry *entry,
     if (kind == KIND_DEMAND)
         facts->demands +=
             (size_t)(message != NULL) - (size_t)(entry->message != NULL);
-    wire_free(&entry->message);
+    wire_pool_free(facts->pool, &entry->message);
+    packed_free(MOVE(entry->whole));
     entry->message = message;
 }
 
@@ -303,7 +328,8 @@ int facts_apply(struct facts *facts, const char *key, const void *value,
     /* The same: we wrote it ourselves and know it already. */
     if (entry && entry->revision >= revision)
         return 0;
-    if (value && !(message = wire_decode(kinds[index].type, value, len, err)))
+    if (value && !(message = wire_pool_decode(facts->pool, kinds[index].type,
+                                              value, len, &rule, err)))
         result = err_wrap(err, "%s", key);
     if (!entry) {
         entry = xcalloc(1, sizeof(*entry));
@@ -313,6 +339,8 @@ int facts_apply(struct facts *facts, const char *key, const void *value,
     }
     replace(facts, kinds[index].kind, entry, message);
     entry->revision = revision;
+    if (message && kinds[index].kind == KIND_TASK_INFO)
+        entry->whole = pack_keep(facts->pack, "task", value, len);
     /* Demands, kills and outcomes come and go for ever; what their deleted
      * entries would protect from (an older put that arrives after our own
      * delete) is refused by the store's preconditions anyway. */
@@ -320,7 +348,7 @@ int facts_apply(struct facts *facts, const char *key, const void *value,
         (kinds[index].kind == KIND_DEMAND || kinds[index].kind == KIND_KILL ||
          kinds[index].kind == KIND_OUTCOME ||
          kinds[index].kind == KIND_RELEASE || kinds[index].kind == KIND_AGENT))
-        drop_entry(&facts->tables[kinds[index].kind], entry);
+        drop_entry(facts, kinds[index].kind, entry);
     return result;
 }
 
@@ -414,6 +442,18 @@ bool facts_task(const struct facts *facts, const char *name,
         out->status_revision = status->revision;
     }
     return out->name != NULL;
+}
+
+Reeve__TaskRecord *facts_task_record(const struct facts *facts,
+                                     const char *name)
+{
+    const struct entry *info = find_entry(facts, KIND_TASK_INFO, name);
+    AUTO_BUF struct buf bytes = {0};
+
+    if (!info || !info->whole)
+        return NULL;
+    packed_read(info->whole, &bytes);
+    return WIRE_DECODE(reeve__task_record, bytes.data, bytes.len, NULL);
 }
 
 bool facts_task_by_id(const struct facts *facts, const char *task_id,

@@ -46,6 +46,8 @@ struct fact {
     uint64_t revision;
 };
 
+/* Without what was sent to Mesos and came from there (task_info, executor_info,
+ * task_status are set but empty): see facts_task_record. */
 struct fact_task {
     const char *name; /* "data-0" */
     const Reeve__TaskRecord *info;
@@ -70,6 +72,9 @@ const Reeve__AgentNote *facts_agent(const struct facts *facts,
 /* false: no such task; info may be NULL when only a status is there. */
 bool facts_task(const struct facts *facts, const char *name,
                 struct fact_task *out);
+/* The whole record as stored, the caller's; NULL: none. */
+Reeve__TaskRecord *facts_task_record(const struct facts *facts,
+                                     const char *name);
 /* The task whose current launch has this id. */
 bool facts_task_by_id(const struct facts *facts, const char *task_id,
                       struct fact_task *out);

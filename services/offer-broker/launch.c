@@ -245,6 +245,18 @@ static void move_operations(struct launch *launch, struct match *match,
     built->n_launches = 0;
 }
 
+/* That of a task that was launched; NULL: unknown. */
+static Mesos__V1__ExecutorInfo *executor_of(const struct facts *facts,
+                                            const char *task_name)
+{
+    AUTO_MESSAGE Reeve__TaskRecord *task = facts_task_record(facts, task_name);
+
+    return task
+               ? WIRE_DECODE(mesos__v1__executor_info, task->executor_info.data,
+                             task->executor_info.len, NULL)
+               : NULL;
+}
+
 void launch_accept(struct pass *p, size_t at, const struct demand_view *view,
                    struct match *match)
 {
@@ -263,9 +275,7 @@ void launch_accept(struct pass *p, size_t at, const struct demand_view *view,
                           .now_wall_ms = p->now_wall_ms};
 
     if (view->sibling)
-        executor = WIRE_DECODE(mesos__v1__executor_info,
-                               view->sibling->executor_info.data,
-                               view->sibling->executor_info.len, NULL);
+        executor = executor_of(p->session->facts, view->sibling->name);
     in.executor = executor;
     pb_str(&match->pod->agent_id, pool->agent_id);
     pb_str(&match->pod->hostname, pool->hostname);
