@@ -11,7 +11,7 @@
 enum { LEVELS = 12 };
 
 struct omap_node {
-    char *key;
+    char *key; /* behind next[] */
     void *value;
     struct omap_node *next[]; /* as many as the node has levels */
 };
@@ -22,16 +22,20 @@ struct omap {
     uint32_t seed;
 };
 
-static struct omap_node *node_new(int levels)
+static struct omap_node *node_new(int levels, const char *key)
 {
-    return xcalloc(1, sizeof(struct omap_node) +
-                          (size_t)levels * sizeof(struct omap_node *));
+    size_t links = (size_t)levels * sizeof(struct omap_node *);
+    size_t text = strlen(key) + 1;
+    struct omap_node *node = xcalloc(1, sizeof *node + links + text);
+    node->key = (char *)node + sizeof *node + links;
+    memcpy(node->key, key, text);
+    return node;
 }
 
 struct omap *omap_new(void)
 {
     struct omap *map = xcalloc(1, sizeof *map);
-    map->head = node_new(LEVELS);
+    map->head = node_new(LEVELS, "");
     map->seed = 2463534242u;
     return map;
 }
@@ -45,7 +49,6 @@ void omap_free(struct omap *map, void (*free_value)(void *value))
         next = node->next[0];
         if (free_value)
             free_value(node->value);
-        free(node->key);
         free(node);
     }
     free(map->head);
@@ -101,8 +104,7 @@ void *omap_put(struct omap *map, const char *key, void *value)
         return old;
     }
     int levels = pick_levels(map);
-    node = node_new(levels);
-    node->key = xstrdup(key);
+    node = node_new(levels, key);
     node->value = value;
     for (int level = 0; level < levels; level++) {
         node->next[level] = before[level]->next[level];
@@ -122,7 +124,6 @@ void *omap_remove(struct omap *map, const char *key)
          level++)
         before[level]->next[level] = node->next[level];
     void *value = node->value;
-    free(node->key);
     free(node);
     map->count--;
     return value;

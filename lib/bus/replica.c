@@ -22,7 +22,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/base/buf.h"
 #include "lib/base/omap.h"
+#include "lib/base/pack.h"
 #include "lib/bus/bus.h"
 #include "lib/bus/endpoint.h"
 #include "lib/bus/feed.h"
@@ -40,14 +42,21 @@ enum {
     PAGE_ITEMS = 10000,
     MAX_MISSED = 20000, /* transactions; beyond, a snapshot costs less */
     FRAMES = 3,
+    SEEN_IN_MOST = (1 << 30) - 1, /* what item.seen_in can hold */
 };
 
+enum form { PLAIN, PACKED, FORGOTTEN };
+
 struct item {
-    uint8_t *value;
-    size_t len;
     uint64_t revision;
-    uint64_t seen_in; /* number of the snapshot that had it last */
-    uint64_t print;   /* of the value, once it is forgotten */
+    union {
+        uint8_t *plain;
+        struct packed *packed;
+        uint64_t print; /* once it is forgotten */
+    } value;
+    uint32_t len;
+    uint32_t seen_in : 30; /* number of the snapshot that had it last */
+    uint32_t form : 2;     /* enum form */
 };
 
 /* What is to be told of one key. */
@@ -86,11 +95,13 @@ struct replica {
     struct events queue; /* while not synced */
     struct pages pages;  /* of the snapshot that is being read */
     bool is_synced, is_asking, is_alive, is_unsettled;
-    bool forgets;    /* values, once they were told */
+    bool forgets;      /* values, once they were told */
+    struct pack *pack; /* NULL: values are kept as they are */
+    struct buf *read;  /* what replica_get unpacked last */
     bool can_resume; /* `position` is known; nothing said that it is too old */
     int64_t heard_ms, asked_ms;
     uint64_t ask_timer, watch_timer;
-    uint64_t snapshot_number;
+    uint32_t snapshot_number;
     struct replica_stats stats;
     int64_t garbage_logged_ms;
     int busy;
@@ -106,7 +117,10 @@ static void item_free(void *self)
     struct item *item = self;
     if (!item)
         return;
-    free(item->value);
+    if (item->form == PLAIN)
+        free(item->value.plain);
+    else if (item->form == PACKED)
+        packed_free(item->value.packed);
     free(item);
 }
 
@@ -172,11 +186,12 @@ static void forget_values(struct replica *r, const struct changes *changes)
 {
     for (size_t i = 0; i < changes->count && r->forgets; i++) {
         struct item *item = omap_get(r->items, changes->list[i].key);
-        if (!item || !item->value)
+        if (!item || item->form != PLAIN)
             continue;
-        item->print = fingerprint(item->value, item->len);
-        free(item->value);
-        item->value = NULL;
+        uint64_t print = fingerprint(item->value.plain, item->len);
+        free(item->value.plain);
+        item->value.print = print;
+        item->form = FORGOTTEN;
     }
 }
 
@@ -185,8 +200,9 @@ static int tell_changes(struct replica *r, const struct changes *changes)
     for (size_t i = 0; i < changes->count && r->tell.changed; i++) {
         const struct change *c = &changes->list[i];
         struct replica_item item = {.key = c->key, .revision = c->revision};
+        bool has_old = c->old && c->old->form == PLAIN;
         replica_get(r, c->key, &item);
-        r->tell.changed(r->self, &item, c->old ? c->old->value : NULL,
+        r->tell.changed(r->self, &item, has_old ? c->old->value.plain : NULL,
                         c->old ? c->old->len : 0);
         if (left(r) < 0)
             return -1;
@@ -217,13 +233,19 @@ static int tell_settled(struct replica *r)
 
 /* ---- events ------------------------------------------------------------ */
 
-static struct item *item_new(const ProtobufCBinaryData *value,
+static struct item *item_new(struct replica *r, const char *key,
+                             const ProtobufCBinaryData *value,
                              uint64_t revision)
 {
     struct item *item = xcalloc(1, sizeof *item);
-    item->value = xmemdup(value->data, value->len); /* never NULL */
-    item->len = value->len;
+    ASSERT(value->len <= UINT32_MAX);
+    item->len = (uint32_t)value->len;
     item->revision = revision;
+    item->form = r->pack ? PACKED : PLAIN;
+    if (r->pack)
+        item->value.packed = pack_keep(r->pack, key, value->data, value->len);
+    else
+        item->value.plain = xmemdup(value->data, value->len); /* never NULL */
     return item;
 }
 
@@ -232,10 +254,11 @@ static void apply_event(struct replica *r, const Reeve__Event *event,
 {
     if (!str_starts(event->key, r->prefix))
         return;
-    struct item *old = event->has_value
-                           ? omap_put(r->items, event->key,
-                                      item_new(&event->value, event->revision))
-                           : omap_remove(r->items, event->key);
+    struct item *old =
+        event->has_value
+            ? omap_put(r->items, event->key,
+                       item_new(r, event->key, &event->value, event->revision))
+            : omap_remove(r->items, event->key);
     if (old || event->has_value)
         changes_add(changes, event->key, event->revision, old);
 }
@@ -364,11 +387,17 @@ static void on_readable(void *self, void *socket UNUSED)
 
 static bool is_same_value(const struct item *old, const Reeve__Item *in)
 {
+    AUTO_BUF struct buf bytes = {0};
+    const void *value = old->value.plain;
     if (old->revision != in->revision || old->len != in->value.len)
         return false;
-    if (!old->value) /* forgotten */
-        return old->print == fingerprint(in->value.data, in->value.len);
-    return old->len == 0 || memcmp(old->value, in->value.data, old->len) == 0;
+    if (old->form == FORGOTTEN)
+        return old->value.print == fingerprint(in->value.data, in->value.len);
+    if (old->form == PACKED) {
+        packed_read(old->value.packed, &bytes);
+        value = bytes.data;
+    }
+    return old->len == 0 || memcmp(value, in->value.data, old->len) == 0;
 }
 
 static void take_item(struct replica *r, const Reeve__Item *in,
@@ -379,7 +408,7 @@ static void take_item(struct replica *r, const Reeve__Item *in,
     struct item *old = omap_get(r->items, in->key);
     bool is_same = old && is_same_value(old, in);
     if (!is_same) {
-        struct item *item = item_new(&in->value, in->revision);
+        struct item *item = item_new(r, in->key, &in->value, in->revision);
         item->seen_in = r->snapshot_number;
         changes_add(changes, in->key, in->revision,
                     omap_put(r->items, in->key, item));
@@ -429,7 +458,7 @@ static int apply_snapshot(struct replica *r)
 {
     const Reeve__SnapshotReply *m = r->pages.list[0];
     struct changes changes = {0};
-    r->snapshot_number++;
+    r->snapshot_number = (r->snapshot_number + 1) & SEEN_IN_MOST;
     for (size_t p = 0; p < r->pages.count; p++)
         for (size_t i = 0; i < r->pages.list[p]->n_items; i++)
             take_item(r, r->pages.list[p]->items[i], &changes);
@@ -693,9 +722,19 @@ const char *replica_lineage(const struct replica *r)
     return r->position.lineage;
 }
 
-static struct replica_item outside(const char *key, const struct item *item)
+/* bytes: where a packed value is read to. */
+static struct replica_item outside(const char *key, const struct item *item,
+                                   struct buf *bytes)
 {
-    return (struct replica_item){key, item->value, item->len, item->revision};
+    struct replica_item out = {key, NULL, item->len, item->revision};
+    if (item->form == PLAIN) {
+        out.value = item->value.plain;
+    } else if (item->form == PACKED) {
+        buf_clear(bytes);
+        packed_read(item->value.packed, bytes);
+        out.value = (const uint8_t *)buf_text(bytes);
+    }
+    return out;
 }
 
 bool replica_get(const struct replica *r, const char *key,
@@ -703,7 +742,7 @@ bool replica_get(const struct replica *r, const char *key,
 {
     const struct item *item = omap_get(r->items, key);
     if (item)
-        *out = outside(key, item);
+        *out = outside(key, item, r->read);
     return item != NULL;
 }
 
@@ -712,8 +751,9 @@ void replica_each(const struct replica *r, const char *prefix,
                   void *self)
 {
     struct omap_node *n = omap_seek(r->items, prefix);
+    AUTO_BUF struct buf bytes = {0};
     for (; n && str_starts(omap_key(n), prefix); n = omap_next(n)) {
-        struct replica_item item = outside(omap_key(n), omap_value(n));
+        struct replica_item item = outside(omap_key(n), omap_value(n), &bytes);
         fn(self, &item);
     }
 }
@@ -754,10 +794,17 @@ struct replica *replica_new(struct loop *loop, const char *from,
     r->tell = *events;
     r->self = self;
     r->items = omap_new();
+    r->read = xcalloc(1, sizeof *r->read);
     r->bus = bus_client_new(loop, from, store_req);
     r->watch_timer = loop_timer(loop, WATCH_MS, WATCH_MS, on_watch, r);
     subscribe(r);
     return r;
+}
+
+void replica_pack_values(struct replica *replica)
+{
+    ASSERT(omap_count(replica->items) == 0 && !replica->pack);
+    replica->pack = pack_new();
 }
 
 void replica_forget_values(struct replica *replica)
@@ -784,6 +831,9 @@ void replica_destroy(struct replica **replica)
     events_free(&r->queue);
     pages_free(&r->pages);
     omap_free(r->items, item_free);
+    pack_destroy(&r->pack);
+    buf_free(r->read);
+    free(r->read);
     free(r->prefix);
     free(r->store_pub);
     free(r);

@@ -3,7 +3,8 @@
  *
  * Takes a snapshot by request, then applies events from that revision on; sees
  * a gap (or another lineage) by the numbers and asks for what it missed, or
- * takes a new snapshot and tells only what really changed.  Broker, planner and gateway all read through this.
+ * takes a new snapshot and tells only what really changed.  Broker, planner and
+ * gateway all read through this.
  */
 #ifndef REEVE_LIB_BUS_REPLICA_H
 #define REEVE_LIB_BUS_REPLICA_H
@@ -45,6 +46,11 @@ void replica_destroy(struct replica **replica);
  * old_value is told, and replica_get and replica_each show none.  For those who
  * keep what they understood of them. */
 void replica_forget_values(struct replica *replica);
+/* Right after replica_new: values are kept packed (lib/base/pack.h), for those
+ * who look at a few of many.  What replica_get gives is good until the next
+ * replica_get, what replica_each gives until its fn returns; no old_value is
+ * told. */
+void replica_pack_values(struct replica *replica);
 
 bool replica_is_alive(const struct replica *replica);
 uint64_t replica_revision(const struct replica *replica);

@@ -53,6 +53,7 @@ static int connect_bus(struct gateway *g, struct err *err)
     if (n == ARRAY_LEN(peers)) {
         g->replica =
             replica_new(loop, "api-gateway", at[0], at[1], "", &events, g);
+        replica_pack_values(g->replica);
         g->planner = bus_client_new(loop, "api-gateway", at[2]);
         g->broker = bus_client_new(loop, "api-gateway", at[3]);
         g->store = bus_client_new(loop, "api-gateway", at[0]);

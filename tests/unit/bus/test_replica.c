@@ -356,6 +356,43 @@ Test(replica, changes_are_told_when_values_are_forgotten)
     free(t);
 }
 
+/* Packed ones are read as they were, and compared when a snapshot comes. */
+Test(replica, values_are_kept_packed)
+{
+    struct test *t = xcalloc(1, sizeof *t);
+    char long_1[400], long_2[400];
+    begin(t);
+    memset(long_1, 'x', sizeof long_1);
+    long_1[sizeof long_1 - 1] = '\0';
+    memcpy(long_2, long_1, sizeof long_2);
+    long_2[200] = 'y';
+    fake_store_put(&t->store, "a/1", long_1);
+    fake_store_put(&t->store, "a/2", long_2);
+    fake_store_put(&t->store, "b", "");
+    follow(t, "");
+    replica_pack_values(t->replica);
+    cr_assert(settled(t, 3));
+    cr_expect_eq(t->told.len, strlen("+a/1=@1 +a/2=@2 +b=@3 ") + 2 * 399);
+    AUTO_FREE char *expected = xasprintf("a/1=%s a/2=%s b= ", long_1, long_2);
+    cr_expect_str_eq(all(t, ""), expected);
+    struct replica_item item;
+    cr_assert(replica_get(t->replica, "a/2", &item));
+    cr_expect(item.len == 399 && memcmp(item.value, long_2, 399) == 0);
+    buf_clear(&t->told);
+    fake_store_down(&t->store);
+    fake_store_put(&t->store, "a/2", long_1);
+    fake_store_wipe(&t->store, "lineage-2");
+    fake_store_put(&t->store, "a/1", long_1);
+    fake_store_put(&t->store, "a/2", long_1);
+    fake_store_up(&t->store);
+    cr_assert(settled(t, 2));
+    /* a/1 is the same, a/2 differs, b is gone. */
+    AUTO_FREE char *told = xasprintf("+a/2=%s@2 -b ", long_1);
+    cr_expect_str_eq(buf_text(&t->told), told);
+    end(t);
+    free(t);
+}
+
 Test(replica, another_lineage_is_read_anew)
 {
     struct test *t = xcalloc(1, sizeof *t);
