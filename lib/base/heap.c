@@ -4,10 +4,14 @@
 
 #include <malloc.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "lib/base/base.h"
+#include "lib/base/buf.h"
+#include "lib/base/fs.h"
 
-#define MIN_GIVE_BACK (2u << 20)
+#define MIN_GIVE_BACK (1u << 20)
 
 /* jemalloc reads this by its name.  One arena: beside the loop only the threads
  * of 0MQ and of the log's fsync allocate, and little.  What is free goes back
@@ -19,16 +23,39 @@ const char *malloc_conf = "narenas:1,dirty_decay_ms:300,muzzy_decay_ms:0";
 extern int mallctl(const char *name, void *old, size_t *old_len, void *new,
                    size_t new_len) __attribute__((weak));
 
+/* Bytes in memory that nothing was asked for, code and libraries included; 0:
+ * unknown. */
+static size_t idle_bytes(void)
+{
+    AUTO_BUF struct buf text = {0};
+    struct mallinfo2 memory = mallinfo2();
+    size_t used = memory.uordblks + memory.hblkhd, resident = 0;
+    unsigned long pages;
+
+    if (fs_read("/proc/self/statm", 4096, &text, NULL) == 0 &&
+        sscanf(buf_text(&text), "%*u %lu", &pages) == 1)
+        resident = pages * (size_t)sysconf(_SC_PAGESIZE);
+    return resident - MIN(used, resident);
+}
+
+/* What the C library cannot give back, because something is left beside it, is
+ * not tried again until more is there. */
+static void trim(void)
+{
+    static size_t left; /* when it was tried last */
+    size_t idle = idle_bytes();
+
+    left = MIN(left, idle);
+    if (idle - left < MIN_GIVE_BACK)
+        return;
+    malloc_trim(0);
+    left = idle_bytes();
+}
+
 void heap_give_back(void *unused UNUSED)
 {
-    struct mallinfo2 memory;
-
-    if (mallctl) {
+    if (mallctl)
         mallctl("arena.0.decay", NULL, NULL, NULL, 0);
-        return;
-    }
-    memory = mallinfo2();
-    if (memory.fordblks > MIN_GIVE_BACK &&
-        memory.fordblks > memory.uordblks / 4)
-        malloc_trim(0);
+    else
+        trim();
 }
