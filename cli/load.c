@@ -53,6 +53,10 @@ Reeve__ServiceSpec *load_spec(const char *path, char **env,
     for (size_t i = 0; i < spec->n_warnings; i++)
         fprintf(stderr, "warning: %s\n", spec->warnings[i]);
     size_t n = print_all(texts, spec_unsupported(spec, texts, MAX_TEXTS));
+    /* The broker's own option; it is given our environment. */
+    n += print_all(texts,
+                   spec_unconfigured_hooks(spec, getenv("REEVE_PLACEMENT_HOOK"),
+                                           texts, MAX_TEXTS));
     /* What would be refused even as a first installation. */
     n += print_all(texts,
                    spec_check_change(NULL, spec, texts, MAX_TEXTS, &is_fatal));

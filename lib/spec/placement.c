@@ -280,13 +280,20 @@ const char *placement_rule_hook(const struct placement_rule *rule)
     return name;
 }
 
-const char *placement_hook(const struct placement_rules *rules)
+static void each_hook(const struct placement_rule *rule,
+                      void (*fn)(void *self, const char *name), void *self)
 {
-    const char *name = NULL;
+    if (rule->op == PLACEMENT_HOOK)
+        fn(self, rule->text);
+    for (size_t i = 0; i < rule->n_children; i++)
+        each_hook(&rule->children[i], fn, self);
+}
 
-    for (size_t i = 0; i < rules->n && !name; i++)
-        name = placement_rule_hook(&rules->rule[i]);
-    return name;
+void placement_each_hook(const struct placement_rules *rules,
+                         void (*fn)(void *self, const char *name), void *self)
+{
+    for (size_t i = 0; i < rules->n; i++)
+        each_hook(&rules->rule[i], fn, self);
 }
 
 static void free_rule(struct placement_rule *rule)

@@ -73,10 +73,11 @@ const struct placement_rule *placement_at(const struct placement_rules *rules,
                                           size_t index);
 /* Does any rule speak of that field ("@region")? */
 bool placement_mentions(const struct placement_rules *rules, const char *field);
-/* The name of a hook that is asked, or NULL. */
-const char *placement_hook(const struct placement_rules *rules);
-/* The same of one rule and those below it. */
+/* The name of a hook that the rule, or one below it, asks; or NULL. */
 const char *placement_rule_hook(const struct placement_rule *rule);
+/* The names of all hooks. */
+void placement_each_hook(const struct placement_rules *rules,
+                         void (*fn)(void *self, const char *name), void *self);
 void placement_free(struct placement_rules **rules);
 
 #endif

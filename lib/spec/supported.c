@@ -3,6 +3,7 @@
 #include "lib/spec/supported.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "lib/base/base.h"
 #include "lib/spec/placement.h"
@@ -28,18 +29,6 @@ struct feature {
         return condition;                                                      \
     }
 
-/* The grammar has them; nothing answers them yet. */
-static bool asks_hook(const Reeve__PodSpec *pod)
-{
-    struct placement_rules *rules =
-        placement_parse(str_or_empty(pod->placement), NULL);
-    bool asks = rules && placement_hook(rules);
-
-    placement_free(&rules);
-    return asks;
-}
-
-POD(hook, asks_hook(p))
 POD(external_volumes, p->n_external_volumes > 0)
 POD(image, p->image)
 POD(networks, p->n_networks > 0)
@@ -54,7 +43,6 @@ TASK(ipc, t->ipc_mode)
 TASK(shm, t->has_shm_size_mib)
 
 static const struct feature features[] = {
-    {NOWHERE, "placement hooks", pod_hook, NULL},
     {NOWHERE, "transport-encryption", NULL, task_encryption},
     {NOT_ON_DEVCLUSTER, "external-volumes", pod_external_volumes, NULL},
     {NOT_ON_DEVCLUSTER, "image", pod_image, NULL},
@@ -105,4 +93,60 @@ size_t spec_unsupported_by_devcluster(const Reeve__ServiceSpec *spec,
                                       char **out, size_t max)
 {
     return tell(spec, NOT_ON_DEVCLUSTER, out, max);
+}
+
+/* ---- placement hooks ---------------------------------------------- */
+struct hooks {
+    const Reeve__PodSpec *pod;
+    const char *configured;
+    char **out;
+    size_t n, max;
+};
+
+/* Is it one of "a,b=ipc:///x"? */
+static bool is_configured(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *at = list; *at;) {
+        size_t item = strcspn(at, ",");
+        size_t blanks = strspn(at, " ");
+
+        at += MIN(blanks, item);
+        item -= MIN(blanks, item);
+        if (strncmp(at, name, len) == 0 && strcspn(at, "=, ") == len)
+            return true;
+        at += item;
+        at += *at == ',';
+    }
+    return false;
+}
+
+static void check_hook(void *self, const char *name)
+{
+    struct hooks *hooks = self;
+
+    if (hooks->n < hooks->max && !is_configured(hooks->configured, name))
+        hooks->out[hooks->n++] = xasprintf(
+            "pods.%s.placement: no placement hook %.60s is configured: set "
+            "REEVE_PLACEMENT_HOOK=%.60s (or its list) for the broker and here",
+            hooks->pod->type, name, name);
+}
+
+size_t spec_unconfigured_hooks(const Reeve__ServiceSpec *spec,
+                               const char *configured, char **out, size_t max)
+{
+    struct hooks hooks = {
+        .configured = str_or_empty(configured), .out = out, .max = max};
+
+    for (size_t i = 0; i < spec->n_pods; i++) {
+        struct placement_rules *rules =
+            placement_parse(str_or_empty(spec->pods[i]->placement), NULL);
+
+        hooks.pod = spec->pods[i];
+        if (rules)
+            placement_each_hook(rules, check_hook, &hooks);
+        placement_free(&rules);
+    }
+    return hooks.n;
 }

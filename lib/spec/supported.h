@@ -20,4 +20,9 @@ size_t spec_unsupported(const Reeve__ServiceSpec *spec, char **out, size_t max);
 size_t spec_unsupported_by_devcluster(const Reeve__ServiceSpec *spec,
                                       char **out, size_t max);
 
+/* Placement hooks that are asked for and that `configured`, the broker's list
+ * ("NAME[=ENDPOINT],…"; NULL: none), does not name: texts as above. */
+size_t spec_unconfigured_hooks(const Reeve__ServiceSpec *spec,
+                               const char *configured, char **out, size_t max);
+
 #endif

@@ -17,6 +17,7 @@
 #include "lib/mesos/labels.h"
 #include "lib/wire/pb.h"
 #include "services/offer-broker/auth.h"
+#include "services/offer-broker/hooks.h"
 #include "services/offer-broker/master_list.h"
 #include "services/offer-broker/session.h"
 #include "services/offer-broker/survey.h"
@@ -102,6 +103,7 @@ static void decide(void *self)
     {
         session_decide(session);
     }
+    hooks_flush(b->hooks);
 }
 
 void broker_wake(struct broker *b)
@@ -267,6 +269,7 @@ void broker_tick(void *self)
     report_master(b);
     report_unknown(b);
     report_registration(b);
+    hooks_report(b->hooks);
 }
 
 /* ---- which master ------------------------------------------------- */
@@ -403,7 +406,8 @@ int broker_start(struct service *service, void **self, struct err *err)
     b->ids.next = next_id;
     b->http = http_client_new(b->loop);
     b->auth = auth_new(b, err);
-    if (!b->auth || read_options(b, service, err) < 0 ||
+    b->hooks = b->auth ? hooks_new(b, err) : NULL;
+    if (!b->hooks || read_options(b, service, err) < 0 ||
         open_store(b, err) < 0) {
         broker_stop(b);
         *self = NULL;
@@ -434,6 +438,7 @@ void broker_stop(void *self)
     zk_leader_destroy(&b->zk);
     PB_FREE(b->labels);
     auth_destroy(&b->auth);
+    hooks_destroy(&b->hooks);
     http_client_destroy(&b->http);
     free(b->leader);
     free(b);

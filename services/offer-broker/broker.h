@@ -22,6 +22,7 @@
 #include "services/offer-broker/wants.h"
 
 struct auth;
+struct hooks;
 struct session;
 struct zk_leader;
 
@@ -30,6 +31,7 @@ struct broker {
     struct loop *loop;
     struct http_client *http;
     struct auth *auth;
+    struct hooks *hooks;
     struct zk_leader *zk; /* NULL: masters are listed */
     char *leader;         /* URL as ZooKeeper told last; NULL: never */
     bool has_leader;      /* it holds now */

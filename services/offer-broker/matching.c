@@ -12,6 +12,7 @@
 #include "lib/spec/placement.h"
 #include "lib/spec/spec.h"
 #include "services/offer-broker/fresh.h"
+#include "services/offer-broker/hooks.h"
 #include "services/offer-broker/launch_internal.h"
 
 #define MAX_TASKS      500    /* in one transaction */
@@ -45,12 +46,16 @@ static bool goes_down_soon(const struct pass *p, const Mesos__V1__Offer *offer)
 static bool admits(const struct attempt *a, const struct agent_pool *pool,
                    enum offer_stage *stage, struct buf *why)
 {
+    const struct session *s = a->pass->session;
+    struct hook_asker asker =
+        hooks_asker(s->broker->hooks, s->key, a->pass->now_ms);
     struct place_in in = {.rules = a->rules,
+                          .hook = &asker.hook,
                           .offer = pool->offer,
                           .pod_type = a->view->pod->type,
                           .pod_index = a->view->demand->pod_index,
                           .region = a->view->config->spec->region,
-                          .local_region = a->pass->session->local_region};
+                          .local_region = s->local_region};
 
     in.placed = places_all(a->pass->places, &in.n_placed);
     if (!a->is_fresh)

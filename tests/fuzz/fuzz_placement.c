@@ -21,6 +21,11 @@ static void use(const struct placement_rule *rule, int depth)
         use(&rule->children[i], depth + 1);
 }
 
+static void see(void *self, const char *name)
+{
+    ASSERT(!self && name);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     AUTO_FREE char *text = xstrndup((const char *)data, len);
@@ -34,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     for (size_t i = 0; i < placement_count(rules); i++)
         use(placement_at(rules, i), 0);
     placement_mentions(rules, "@zone");
-    placement_hook(rules);
+    placement_each_hook(rules, see, NULL);
     placement_free(&rules);
     return 0;
 }

@@ -168,6 +168,16 @@ def arguments(pid):
         return []
 
 
+def zmq_python():
+    """A Python with Debian's packages of 0MQ and protobuf, or None."""
+    for exe in ("/usr/bin/python3", sys.executable):
+        if os.path.exists(exe) and subprocess.run(
+                [exe, "-c", "import zmq, google.protobuf"],
+                capture_output=True).returncode == 0:
+            return exe
+    return None
+
+
 class Suite:
     def __init__(self, run_dir=None, agents=3, **env):
         self.run_dir = run_dir or tempfile.mkdtemp(prefix="s-", dir=FOLDER)

@@ -11,20 +11,10 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from suite import (ROOT, TOOLS, check, done, guarded, patient,  # noqa: E402
-                   wait_for)
+                   wait_for, zmq_python)
 from store import Bench  # noqa: E402
 
 EXAMPLE = os.path.join(ROOT, "examples/subscriber")
-
-
-def python():
-    """One with Debian's packages, or None."""
-    for exe in ("/usr/bin/python3", sys.executable):
-        if os.path.exists(exe) and subprocess.run(
-                [exe, "-c", "import zmq, google.protobuf"],
-                capture_output=True).returncode == 0:
-            return exe
-    return None
 
 
 class Subscriber:
@@ -96,8 +86,8 @@ with guarded("C"):
 with guarded("Python"):
     with open(os.path.join(EXAMPLE, "subscriber.py")) as f:
         check("Python: at most 60 lines", len(f.readlines()) <= 60)
-    if python():
-        follows("Python", python(), os.path.join(EXAMPLE, "subscriber.py"))
+    if zmq_python():
+        follows("Python", zmq_python(), os.path.join(EXAMPLE, "subscriber.py"))
     else:
         print("skipped Python: python3-zmq or python3-protobuf is not there")
 done()

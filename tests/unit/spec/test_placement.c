@@ -253,8 +253,15 @@ Test(placement, expressions_are_bounded, .timeout = 20)
     cr_expect_lt(used_mib() - before, 200);
 }
 
+static void see_hook(void *self, const char *name)
+{
+    cr_expect_str_eq(name, "h");
+    ++*(int *)self;
+}
+
 Test(placement, says_what_it_mentions)
 {
+    int seen = 0;
     struct err err = {0};
     struct placement_rules *rules = placement_parse(
         "{\"@type\":\"NotRule\",\"rule\":{\"@type\":\"OrRule\",\"rules\":["
@@ -265,6 +272,8 @@ Test(placement, says_what_it_mentions)
     cr_assert(rules, "%s", err.text);
     cr_expect(placement_mentions(rules, "@region"));
     cr_expect_not(placement_mentions(rules, "@zone"));
-    cr_expect_str_eq(placement_hook(rules), "h");
+    cr_expect_str_eq(placement_rule_hook(placement_at(rules, 0)), "h");
+    placement_each_hook(rules, see_hook, &seen);
+    cr_expect_eq(seen, 1);
     placement_free(&rules);
 }

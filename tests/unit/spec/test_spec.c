@@ -369,20 +369,48 @@ Test(spec, unsupported_features_are_told)
     cr_expect_eq(spec_unsupported_by_devcluster(plain, texts, 2), 0);
 }
 
-Test(spec, placement_hooks_are_told)
-{
-    AUTO_SPEC Reeve__ServiceSpec *hook =
-        parse("name: s\npods:\n  p: {count: 1, cmd: x, cpus: 1,\n"
-              "      placement: 'hostname:UNIQUE,@hook:IS:mine'}\n",
-              NULL);
-    AUTO_SPEC Reeve__ServiceSpec *plain =
-        parse("name: s\npods:\n  p: {count: 1, cmd: x, cpus: 1,\n"
-              "      placement: 'hostname:UNIQUE'}\n",
-              NULL);
+static const struct {
+    const char *configured;
+    size_t missing;
+} hook_lists[] = {
+    {NULL, 2},
+    {"", 2},
+    {"mine", 1},
+    {"yours", 1},
+    {"mine,yours", 0},
+    {" mine=ipc:///x , yours=tcp://127.0.0.1:1 ", 0},
+    {"min,mine2,=mine,x=yours", 2},
+    {",,mine,", 1},
+};
 
-    cr_assert(hook && plain);
-    cr_expect(tells(spec_unsupported, hook, "placement hooks"));
-    cr_expect_not(tells(spec_unsupported, plain, "placement hooks"));
+Test(spec, hooks_that_are_not_configured)
+{
+    AUTO_SPEC Reeve__ServiceSpec *spec =
+        parse("name: s\npods:\n"
+              "  p: {count: 1, cmd: x, cpus: 1,\n"
+              "      placement: 'hostname:UNIQUE,@hook:IS:mine'}\n"
+              "  q: {count: 1, cmd: x, cpus: 1, placement: "
+              "'{\"@type\": \"NotRule\", \"rule\": {\"@type\": \"HookRule\", "
+              "\"name\": \"yours\"}}'}\n"
+              "  r: {count: 1, cmd: x, cpus: 1}\n",
+              NULL);
+    char *texts[4];
+
+    cr_assert(spec);
+    for (size_t i = 0; i < ARRAY_LEN(hook_lists); i++) {
+        size_t n =
+            spec_unconfigured_hooks(spec, hook_lists[i].configured, texts, 4);
+
+        cr_expect_eq(n, hook_lists[i].missing, "case: %s",
+                     str_or_empty(hook_lists[i].configured));
+        for (size_t k = 0; k < n; k++) {
+            cr_expect(str_starts(texts[k], "pods."), "%s", texts[k]);
+            free(texts[k]);
+        }
+    }
+    cr_expect_eq(spec_unconfigured_hooks(spec, NULL, texts, 1), 1);
+    free(texts[0]);
+    cr_expect_eq(spec_unsupported(spec, texts, 4), 0);
 }
 
 /* ---- names ---- */
