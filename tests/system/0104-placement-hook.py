@@ -104,8 +104,9 @@ def refuses(s):
 
 def places(s, hosts):
     wait_why(s, "a-0", "placement hook room does not answer")
+    s.wait_running(["free-0"])
     check("a pod without a hook is placed meanwhile",
-          s.wait_running(["free-0"]))
+          "a-0" not in s.task_ids(), s.tasks())
     told = wait_for("health", lambda: [c for c in health(s) if not c["ok"]])
     check("health says which hook is away",
           "placement hook room does not answer" in told[0]["text"], told)
