@@ -57,6 +57,8 @@ static int activate(struct store *s, struct err *err)
     struct wal_config config = {
         .dir = data_dir_path(s->data_dir),
         .segment_bytes = (uint64_t)service_int(s->service, "segment-kib") << 10,
+        .keep_bytes = (uint64_t)service_int(s->service, "snapshot-log-kib")
+                      << 10,
         .next_seq = table_seq(s->table) + 1,
         .revision = table_revision(s->table),
         .found = &s->found,

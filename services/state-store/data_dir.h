@@ -2,13 +2,14 @@
 /* data_dir - the folder that holds the store's files; one process at a time
  *
  *   lock                   flock'ed by the process that uses the folder
- *   reserve                disk space kept back: given up when the disk is full,
- *                          so that what is under way gets written
+ *   reserve                disk space kept back: given up when the disk is
+ *                          full, so that what is under way gets written
  *   wal-<first seq>.log    segments of the log (wal_format.h)
  *   snapshot-<seq>.snap    the table up to that record
- *   set-aside-<ms>/        a state that made way for Redis'; *.part: being moved
- *                          there, finished at start
- *   *.tmp                  being made; removed at start
+ *   set-aside-<ms>/        a state that made way for Redis'; *.part: being
+ *                          moved there, finished at start
+ *   *.tmp                  being made, or a segment to be used again; removed
+ *                          at start
  */
 #ifndef REEVE_STATE_STORE_DATA_DIR_H
 #define REEVE_STATE_STORE_DATA_DIR_H

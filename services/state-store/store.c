@@ -57,6 +57,8 @@ void store_check_disk(struct store *s)
     if (!is_full && data_dir_keep_reserve(s->data_dir, reserve, &err) < 0)
         is_full = true;
     s->disk_is_full = is_full;
+    if (is_full && s->wal)
+        wal_drop_spares(s->wal);
     service_gauge(s->service, "store.disk_free_bytes", (double)bytes,
                   "free on the disk of the log");
     if (is_full)

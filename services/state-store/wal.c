@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/base.h"
@@ -27,6 +29,7 @@ enum {
     BUFFER_KEEP_BYTES = 8 << 20, /* a larger buffer is given back after use */
     HERE_MAX_BYTES = 64 << 10,   /* larger goes to the thread */
     HERE_MAX_US = 2000,          /* while the disk is slower, too */
+    SPARES_MAX = 64,
 };
 
 /* Records on their way to one fdatasync. */
@@ -36,6 +39,7 @@ struct batch {
     uint64_t revision;            /* before the first record */
     uint64_t last_revision;
     bool starts_segment;
+    uint64_t spare; /* a segment that was, to be used again; 0: none */
 };
 
 struct wal {
@@ -54,7 +58,10 @@ struct wal {
     int64_t last_sync_us;
     struct wal_segment *segments;
     size_t n_segments;
-    struct buf zeros; /* AHEAD_BYTES of them */
+    struct wal_segment spares[SPARES_MAX];
+    size_t n_spares;
+    uint64_t keep_bytes; /* of segments and spares */
+    struct buf zeros;    /* AHEAD_BYTES of them */
 
     /* Shared, under the lock. */
     pthread_t thread;
@@ -90,32 +97,85 @@ static int write_at(int fd, const char *data, size_t len, uint64_t at)
     return 0;
 }
 
-/* Complete under another name before it gets its own: a segment that is there
- * has a whole header. */
-static int create_segment(struct wal *w, const struct batch *batch,
-                          struct err *err)
+/* Removed at start, as all that ends so. */
+static char *spare_path(const struct wal *w, uint64_t first_seq)
 {
-    AUTO_FREE char *path = wal_segment_path(w->dir, batch->first_seq);
-    AUTO_FREE char *beside = xasprintf("%s.tmp", path);
+    return xasprintf("%s/wal-%020" PRIu64 ".spare.tmp", w->dir, first_seq);
+}
+
+/* A spare has its blocks and size: a sync of what is written there waits for no
+ * more than the bytes.  -1 when it cannot be had: then a new one is made. */
+static int open_spare(const struct wal *w, const struct batch *batch,
+                      const char *beside, uint64_t *bytes)
+{
+    AUTO_FREE char *spare = spare_path(w, batch->spare);
+    struct stat st;
+    if (rename(spare, beside) < 0)
+        return -1;
+    int fd = open(beside, O_RDWR | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) == 0)
+        *bytes = fd < 0 ? 0 : (uint64_t)st.st_size;
+    return fd;
+}
+
+static int open_beside(struct wal *w, const struct batch *batch,
+                       const char *beside)
+{
+    int fd = -1;
+    w->allocated = 0;
+    if (batch->spare)
+        fd = open_spare(w, batch, beside, &w->allocated);
+    if (fd < 0)
+        fd = open(beside, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    return fd;
+}
+
+static void encode_header(const struct wal *w, const struct batch *batch,
+                          uint8_t bytes[WAL_HEADER_BYTES])
+{
     struct wal_header header = {
         .first_seq = batch->first_seq,
         .first_revision = batch->revision,
         .salt = w->salt,
+        .is_reused = w->allocated > 0,
     };
     memcpy(header.lineage, w->lineage, sizeof header.lineage);
-    uint8_t bytes[WAL_HEADER_BYTES];
     wal_header_encode(&header, bytes);
+}
+
+/* -1 with errno set. */
+static int lay_out(struct wal *w, const struct batch *batch, const char *beside)
+{
+    uint8_t bytes[WAL_HEADER_BYTES];
     if (w->fd >= 0)
         close(w->fd);
-    w->fd = open(beside, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    w->fd = open_beside(w, batch, beside);
     if (w->fd < 0)
-        return err_sys(err, "%s: open", beside);
-    if (write_at(w->fd, (char *)bytes, sizeof bytes, 0) < 0 || fsync(w->fd) < 0)
+        return -1;
+    encode_header(w, batch, bytes);
+    w->end = WAL_HEADER_BYTES;
+    w->allocated = MAX(w->allocated, w->end);
+    return write_at(w->fd, (char *)bytes, sizeof bytes, 0) < 0 ? -1
+                                                               : fsync(w->fd);
+}
+
+/* Complete under another name before it gets its own: a segment that is there
+ * has a whole header. */
+static int create_segment(struct wal *w, const struct batch *batch,
+                          bool *gave_up_reserve, struct err *err)
+{
+    AUTO_FREE char *path = wal_segment_path(w->dir, batch->first_seq);
+    AUTO_FREE char *beside = xasprintf("%s.tmp", path);
+    int made = lay_out(w, batch, beside);
+    if (made < 0 && errno == ENOSPC && data_dir_give_up_reserve(w->dir) == 0) {
+        *gave_up_reserve = true;
+        made = lay_out(w, batch, beside);
+    }
+    if (made < 0)
         return err_sys(err, "%s: write", beside);
     crash_point("rotate_mid");
     if (rename(beside, path) < 0)
         return err_sys(err, "%s: rename", beside);
-    w->end = w->allocated = WAL_HEADER_BYTES;
     return fs_sync_dir(w->dir, err);
 }
 
@@ -165,9 +225,10 @@ static void do_job(struct wal *w, const struct batch *batch,
                    struct wal_batch *outcome, struct err *err)
 {
     int64_t start_us = clock_mono_us();
-    if (batch->starts_segment && create_segment(w, batch, err) < 0)
+    bool *gave_up = &outcome->gave_up_reserve;
+    if (batch->starts_segment && create_segment(w, batch, gave_up, err) < 0)
         return;
-    if (write_batch(w, batch, &outcome->gave_up_reserve) < 0)
+    if (write_batch(w, batch, gave_up) < 0)
         err_sys(err, "%s: write the log", w->dir);
     outcome->sync_us = clock_mono_us() - start_us;
     outcome->seq = batch->last_seq;
@@ -241,6 +302,7 @@ static struct wal *wal_alloc(const struct wal_config *config)
     w->dir = xstrdup(config->dir);
     memcpy(w->lineage, config->lineage, sizeof w->lineage);
     w->segment_bytes = config->segment_bytes;
+    w->keep_bytes = config->keep_bytes;
     w->durable_seq = config->next_seq - 1;
     w->revision = config->revision;
     w->fd = w->event_fd = -1;
@@ -280,7 +342,8 @@ struct wal *wal_open(const struct wal_config *config, struct err *err)
     } else {
         struct batch first = {.first_seq = config->next_seq,
                               .revision = config->revision};
-        opened = create_segment(w, &first, err);
+        bool gave_up_reserve;
+        opened = create_segment(w, &first, &gave_up_reserve, err);
         add_segment(w, (struct wal_segment){first.first_seq, w->end});
     }
     if (opened < 0) {
@@ -306,20 +369,27 @@ void wal_append(struct wal *w, const struct record *record)
     w->revision = record->revision;
 }
 
+/* A salt that no segment had before: what an earlier use left in a file never
+ * passes for a record. */
+static void start_segment(struct wal *w, struct batch *batch)
+{
+    w->salt++;
+    wal_records_seal(&batch->bytes, w->salt);
+    batch->spare = w->n_spares ? w->spares[--w->n_spares].first_seq : 0;
+    add_segment(w, (struct wal_segment){batch->first_seq, WAL_HEADER_BYTES});
+}
+
 /* The batch that was filled becomes the one that is written. */
 static struct batch *close_batch(struct wal *w)
 {
     struct batch *batch = &w->batches[w->filling];
-    struct wal_segment *newest = &w->segments[w->n_segments - 1];
+    const struct wal_segment *newest = &w->segments[w->n_segments - 1];
     batch->starts_segment =
         (w->must_cut || newest->bytes >= w->segment_bytes) &&
         newest->first_seq != batch->first_seq;
-    if (batch->starts_segment) {
-        add_segment(w,
-                    (struct wal_segment){batch->first_seq, WAL_HEADER_BYTES});
-        newest = &w->segments[w->n_segments - 1];
-    }
-    newest->bytes += batch->bytes.len;
+    if (batch->starts_segment)
+        start_segment(w, batch);
+    w->segments[w->n_segments - 1].bytes += batch->bytes.len;
     w->must_cut = false;
     w->filling = !w->filling;
     w->is_busy = true;
@@ -355,6 +425,39 @@ static void clear(struct batch *batch)
         buf_clear(&batch->bytes);
 }
 
+static uint64_t bytes_of(const struct wal_segment *segments, size_t n)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += segments[i].bytes;
+    return bytes;
+}
+
+/* As long as all of them need no more than the log may. */
+static bool keep_spare(struct wal *w, const struct wal_segment *segment)
+{
+    if (w->n_spares == SPARES_MAX ||
+        segment->bytes > w->segment_bytes + AHEAD_BYTES ||
+        wal_bytes(w) + bytes_of(w->spares, w->n_spares) > w->keep_bytes)
+        return false;
+    AUTO_FREE char *path = wal_segment_path(w->dir, segment->first_seq);
+    AUTO_FREE char *spare = spare_path(w, segment->first_seq);
+    if (rename(path, spare) < 0)
+        return false;
+    w->spares[w->n_spares++] = *segment;
+    return true;
+}
+
+static void drop_oldest(struct wal *w)
+{
+    struct wal_segment oldest = w->segments[0];
+    w->n_segments--;
+    memmove(w->segments, w->segments + 1, w->n_segments * sizeof *w->segments);
+    AUTO_FREE char *path = wal_segment_path(w->dir, oldest.first_seq);
+    if (!keep_spare(w, &oldest))
+        unlink(path);
+}
+
 /* The newest segment may be but planned: until its first batch is durable, the
  * one before it stays, or a failure would leave a folder without a log. */
 static void drop_segments(struct wal *w)
@@ -363,14 +466,8 @@ static void drop_segments(struct wal *w)
     size_t drop = 0;
     while (drop + 1 < w->n_segments && w->segments[drop + 1].first_seq <= until)
         drop++;
-    for (size_t i = 0; i < drop; i++) {
-        AUTO_FREE char *path =
-            wal_segment_path(w->dir, w->segments[i].first_seq);
-        unlink(path);
-    }
-    w->n_segments -= drop;
-    memmove(w->segments, w->segments + drop,
-            w->n_segments * sizeof *w->segments);
+    for (size_t i = 0; i < drop; i++)
+        drop_oldest(w);
 }
 
 static int conclude(struct wal *w, const struct wal_batch *outcome,
@@ -383,6 +480,8 @@ static int conclude(struct wal *w, const struct wal_batch *outcome,
     }
     w->last_sync_us = outcome->sync_us;
     w->durable_seq = outcome->seq;
+    if (outcome->gave_up_reserve)
+        wal_drop_spares(w);
     drop_segments(w);
     clear(&w->batches[!w->filling]);
     return 1;
@@ -462,10 +561,7 @@ size_t wal_unsynced_bytes(const struct wal *w)
 
 uint64_t wal_bytes(const struct wal *w)
 {
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < w->n_segments; i++)
-        bytes += w->segments[i].bytes;
-    return bytes;
+    return bytes_of(w->segments, w->n_segments);
 }
 
 size_t wal_segments(const struct wal *w)
@@ -482,4 +578,13 @@ void wal_drop_until(struct wal *w, uint64_t seq)
 {
     w->droppable_seq = MAX(w->droppable_seq, seq);
     drop_segments(w);
+}
+
+void wal_drop_spares(struct wal *w)
+{
+    while (w->n_spares) {
+        AUTO_FREE char *path =
+            spare_path(w, w->spares[--w->n_spares].first_seq);
+        unlink(path);
+    }
 }

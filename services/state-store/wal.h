@@ -26,8 +26,11 @@ struct wal_config {
     const char *dir;
     uint8_t lineage[16];
     uint64_t segment_bytes; /* a new segment after so many */
-    uint64_t next_seq;      /* of the first record that will be appended */
-    uint64_t revision;      /* before it */
+    /* Segments that hold nothing needed are used again, as long as all of them
+     * have no more than this; 0: none is. */
+    uint64_t keep_bytes;
+    uint64_t next_seq; /* of the first record that will be appended */
+    uint64_t revision; /* before it */
     /* Where replay ended; NULL or without segments: starts a segment. */
     const struct wal_found *found;
 };
@@ -72,5 +75,7 @@ void wal_cut(struct wal *wal);
 /* Removes the segments that hold nothing after seq, each once the one that
  * follows it is durable. */
 void wal_drop_until(struct wal *wal, uint64_t seq);
+/* Gives the space back of what is kept to be used again. */
+void wal_drop_spares(struct wal *wal);
 
 #endif

@@ -12,7 +12,7 @@
 static const char segment_magic[8] = "REEVEWAL";
 static const char record_magic[4] = "RVrc";
 
-enum { OP_HEAD_BYTES = 8, OP_DELETE = 1 };
+enum { OP_HEAD_BYTES = 8, OP_DELETE = 1, REUSED = 1 };
 
 void wal_header_encode(const struct wal_header *h,
                        uint8_t out[WAL_HEADER_BYTES])
@@ -24,7 +24,7 @@ void wal_header_encode(const struct wal_header *h,
     p = put_64(p, h->first_seq);
     p = put_64(p, h->first_revision);
     p = put_64(p, h->salt);
-    p = put_32(p, 0);
+    p = put_32(p, h->is_reused ? REUSED : 0);
     put_32(p, crc32c(0, out, (size_t)(p - out)));
 }
 
@@ -38,13 +38,14 @@ int wal_header_decode(const uint8_t *data, size_t len, struct wal_header *out,
                        len);
     if (memcmp(magic, segment_magic, sizeof segment_magic) != 0)
         return err_set(err, ERR_CORRUPT, "not a segment of the log");
+    memset(out, 0, sizeof *out);
     uint32_t version = get_32(&r);
     uint32_t head_bytes = get_32(&r);
     memcpy(out->lineage, get_bytes(&r, 16), 16);
     out->first_seq = get_64(&r);
     out->first_revision = get_64(&r);
     out->salt = get_64(&r);
-    get_32(&r);
+    out->is_reused = get_32(&r) & REUSED;
     if (get_32(&r) != crc32c(0, data, WAL_HEADER_BYTES - 4))
         return err_set(err, ERR_CORRUPT, "segment header fails its checksum");
     if (version != WAL_VERSION || head_bytes != WAL_HEADER_BYTES)
@@ -123,6 +124,17 @@ void wal_record_encode(const struct record *r, uint32_t back, uint64_t salt,
     put_32(crc_at, crc32c((uint32_t)salt, start + 8, whole - 8));
     out->len += whole;
     out->data[out->len] = '\0';
+}
+
+void wal_records_seal(struct buf *records, uint64_t salt)
+{
+    uint8_t *p = (uint8_t *)records->data, *end = p + records->len;
+    while (p < end) {
+        struct reader r = {p + 8, end, false};
+        size_t whole = pad_8(WAL_RECORD_HEAD_BYTES + (size_t)get_32(&r));
+        put_32(p + 4, crc32c((uint32_t)salt, p + 8, whole - 8));
+        p += whole;
+    }
 }
 
 /* Where a whole record ends, or 0. */
@@ -224,6 +236,14 @@ enum wal_verdict wal_record_decode(const uint8_t *data, size_t len,
     *record = record_of(data, get_32(&r));
     *used = whole;
     return *record ? WAL_WHOLE : WAL_NONSENSE;
+}
+
+bool wal_record_is_begun(const uint8_t *data, size_t len, uint64_t seq)
+{
+    if (len < WAL_RECORD_HEAD_BYTES)
+        return true;
+    struct reader r = {data + 16, data + len, false};
+    return memcmp(data, record_magic, 4) == 0 && get_64(&r) >= seq;
 }
 
 bool wal_has_later_batch(const uint8_t *data, size_t len, uint64_t salt,

@@ -3,7 +3,8 @@
  *
  * Pure: no file.  wal.h appends, wal_replay.h reads.  All numbers are little
  * endian.  A segment file `wal-<first seq, 20 digits>.log` is one header, then
- * records without gaps, then (in the newest one) zeros written ahead.
+ * records without gaps, then zeros written ahead, or what the file held when it
+ * was an earlier segment: sealed with another salt.
  *
  * Segment header, 64 bytes
  *    0   8  "REEVEWAL"
@@ -12,9 +13,10 @@
  *   16  16  lineage (UUID)
  *   32   8  seq of the first record
  *   40   8  revision of the store before the first record
- *   48   8  salt: random, seeds the checksum of every record below, so that
- *           bytes copied from elsewhere never pass for a record
- *   56   4  zero
+ *   48   8  salt: random, then one more in each segment; its lower half seeds
+ *           the checksum of every record below, so that bytes from elsewhere
+ *           never pass for a record
+ *   56   4  flags: 1 = the file was a segment before
  *   60   4  CRC32C of bytes 0..59
  *
  * Record, 56 bytes + body, padded with zeros to a multiple of 8
@@ -63,6 +65,7 @@ struct wal_header {
     uint64_t first_seq;
     uint64_t first_revision; /* before the first record */
     uint64_t salt;
+    bool is_reused;
 };
 
 void wal_header_encode(const struct wal_header *header,
@@ -75,6 +78,9 @@ int wal_header_decode(const uint8_t *data, size_t len, struct wal_header *out,
 void wal_record_encode(const struct record *record, uint32_t back,
                        uint64_t salt, struct buf *out);
 
+/* Whole records, encoded with another salt. */
+void wal_records_seal(struct buf *records, uint64_t salt);
+
 enum wal_verdict {
     WAL_WHOLE,    /* a record; *used says how long */
     WAL_BROKEN,   /* nothing, cut short, or the checksum does not match */
@@ -84,6 +90,10 @@ enum wal_verdict {
 enum wal_verdict wal_record_decode(const uint8_t *data, size_t len,
                                    uint64_t salt, struct record **record,
                                    size_t *used);
+
+/* Was what stands there, and is no whole record, begun as one of seq or later?
+ * An earlier use of the file has left lower ones. */
+bool wal_record_is_begun(const uint8_t *data, size_t len, uint64_t seq);
 
 /* Is there behind a broken record numbered seq, in the rest of its segment
  * (data starts where that record does), proof that it was once durable? */

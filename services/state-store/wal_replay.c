@@ -122,7 +122,8 @@ static int check_end(struct replay *r, struct segment *s, struct err *err)
                        "a record fails its checksum, and later records "
                        "follow it",
                        err);
-    if (!is_zero(rest, len))
+    if (!is_zero(rest, len) &&
+        (!s->header.is_reused || wal_record_is_begun(rest, len, r->next)))
         r->found->torn_bytes = len;
     return 0;
 }

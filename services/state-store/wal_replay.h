@@ -27,7 +27,7 @@ struct wal_found {
     size_t n_segments;
     struct record_queue tail; /* the last of the records, for catching up */
     uint64_t salt;            /* of the newest segment */
-    uint64_t torn_bytes;      /* that were cut off */
+    uint64_t torn_bytes;      /* cut off from a record on that was begun */
     uint64_t records;         /* applied from the log */
     uint64_t snapshot_seq, snapshot_bytes; /* 0: there is none */
     uint64_t snapshot_revision;

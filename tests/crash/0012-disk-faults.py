@@ -82,7 +82,9 @@ def one(nth, mode):
             if any("/snapshot-" in c[2] for c in calls
                    if c[1] == "rename" and nth - 8 <= int(c[0]) < nth):
                 path = "a snapshot's or the log's"
-        is_log = "/wal-" in path
+        # A segment to be used again that cannot be had is made anew.
+        is_log = "/wal-" in path and not (call == "rename" and
+                                          path.endswith(".tmp"))
         if code is not None and code not in EXITS:
             return what + f"left with {code}\n{b.log()[-1500:]}"
         if code is not None and "level=bad" not in b.log() and \

@@ -25,7 +25,7 @@
 #include "tests/unit/state-store/disk_model.h"
 #include "tests/unit/state-store/tools.h"
 
-enum { SEGMENT_BYTES = 500, NEVER = 0 };
+enum { SEGMENT_BYTES = 500, KEEP_BYTES = 1 << 20, NEVER = 0 };
 
 static const uint8_t other_lineage[16] = "another lineage";
 
@@ -87,6 +87,7 @@ static void open_log(struct life *r)
     struct wal_config config = {
         .dir = r->dir,
         .segment_bytes = SEGMENT_BYTES,
+        .keep_bytes = KEEP_BYTES,
         .next_seq = table_seq(r->table) + 1,
         .revision = table_revision(r->table),
         .found = &r->found,

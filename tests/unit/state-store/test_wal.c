@@ -2,6 +2,7 @@
 /* The log in files: written by the thread, read back at the next start, damaged
  * in every way a small log can be damaged. */
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ static struct wal *open_wal(const char *dir, const struct wal_found *found,
     struct wal_config config = {
         .dir = dir,
         .segment_bytes = 4096,
+        .keep_bytes = 16384,
         .next_seq = table_seq(t) + 1,
         .revision = table_revision(t),
         .found = found,
@@ -172,6 +174,80 @@ Test(wal, syncs_a_lone_record_at_once)
     temp_dir_remove(dir);
     if (!here)
         cr_skip("the disk was slow all the time");
+}
+
+static size_t count_spares(const char *dir)
+{
+    size_t n = 0;
+    DIR *folder = opendir(dir);
+    const struct dirent *entry;
+    while ((entry = readdir(folder)))
+        n += strstr(entry->d_name, ".spare") != NULL;
+    closedir(folder);
+    return n;
+}
+
+static void write_many(struct wal *wal, struct table *t, int n)
+{
+    for (int i = 0; i < n; i++) {
+        log_it(wal, put(t, "key", "some value of some length"));
+        wait_durable(wal, table_seq(t));
+    }
+}
+
+/* What the file held before does not pass for records, wherever the new ones
+ * end. */
+Test(wal, segments_are_used_again)
+{
+    char *dir = temp_dir();
+    struct table *t = table_new(test_lineage);
+    struct wal *wal = open_wal(dir, NULL, t);
+    write_many(wal, t, 150); /* several segments */
+    cr_assert_gt(wal_segments(wal), 3);
+    wal_drop_until(wal, table_seq(t));
+    cr_assert_eq(wal_segments(wal), 1);
+    size_t spares = count_spares(dir);
+    cr_assert(spares >= 2 && spares <= 4, "%zu", spares);
+    uint64_t first = table_seq(t) + 1;
+    wal_cut(wal);
+    struct view *view = table_view(t);
+    struct snapshot_plan plan = {dir, view, 5, false};
+    uint64_t bytes;
+    cr_assert_eq(snapshot_write(&plan, &bytes, NULL), 0);
+    view_destroy(&view);
+    write_many(wal, t, 3);
+    wal_drop_spares(wal);
+    cr_expect_eq(count_spares(dir), 0);
+    wal_destroy(&wal);
+    AUTO_BUF struct buf file = {0};
+    AUTO_FREE char *path = wal_segment_path(dir, first);
+    cr_assert_eq(fs_read(path, 64 << 20, &file, NULL), 0);
+    size_t used = 0, end = WAL_HEADER_BYTES;
+    struct wal_header header;
+    const uint8_t *data = (const uint8_t *)file.data;
+    cr_assert_eq(wal_header_decode(data, file.len, &header, NULL), 0);
+    for (int i = 0; i < 3; i++, end += used) {
+        struct record *record = NULL;
+        cr_assert_eq(wal_record_decode(data + end, file.len - end, header.salt,
+                                       &record, &used),
+                     WAL_WHOLE);
+        record_unref(record);
+    }
+    cr_assert(memmem(data + end, file.len - end, "RVrc", 4), "not used again");
+    for (size_t cut = 0; cut <= used; cut++) {
+        struct wal_found found = {0};
+        struct err err;
+        AUTO_CLOSE int fd = open(path, O_RDWR | O_TRUNC);
+        cr_assert_eq(write(fd, data, end - cut), (ssize_t)(end - cut));
+        cr_assert_eq(write(fd, data + end, 8192), 8192);
+        cr_assert_eq(wal_recover(dir, &found, &err), 0, "%s", err.text);
+        cr_assert_eq(table_seq(found.table), table_seq(t) - (cut > 0));
+        if (cut == 0 || used - cut >= 24) /* its seq is there */
+            cr_assert_eq(found.torn_bytes > 0, cut > 0);
+        wal_found_free(&found);
+    }
+    table_destroy(&t);
+    temp_dir_remove(dir);
 }
 
 /* Appends without ever waiting: everything is there after wal_destroy(), over
