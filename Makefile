@@ -225,10 +225,12 @@ test-programs: $(FUZZ_REPLAYS)
 
 # --- bench: side by side with others, into docs/benchmarks.md --------------------
 # zk_bench is built only where ZooKeeper's C client is.
-BENCHES   = store disk redis etcd $(if $(wildcard /usr/include/zookeeper/zookeeper.h),zk)
+BENCHES   = store disk redis etcd match $(if $(wildcard /usr/include/zookeeper/zookeeper.h),zk)
 BENCH_BINS = $(BENCHES:%=$(B)/tests/bench/%_bench)
 $(B)/tests/bench/zk_bench: LDLIBS += -lzookeeper_mt
 $(B)/tests/bench/store_bench: $(B)/obj/tests/bench/zmtp.o
+$(B)/tests/bench/match_bench: $(B)/lib/liboffer-broker.a $(call lib_a,$(LIBS_offer-broker))
+$(B)/tests/bench/match_bench: LDLIBS += $(JEMALLOC)
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/meter.o \
              $(call lib_a,$(CORE_LIBS))
 	$(link)
