@@ -2,6 +2,8 @@
 /* resources_apply - what an operation does to a list of resources
  *
  * Every operation is a row of conversions: consume these, put those in place.
+ * One alone is done or not at all; when a later one fails, those before it are
+ * undone (what is left is the same, maybe in another order).
  */
 #include <stdlib.h>
 
@@ -40,12 +42,26 @@ static int apply_move(struct resources *all,
                       const Mesos__V1__Offer__Operation__Reserve *reserve,
                       struct err *err)
 {
-    for (size_t i = 0; i < reserve->n_source; i++)
-        if (resources_subtract(all, reserve->source[i], err) < 0)
-            return -1;
+    for (size_t i = 0; i < reserve->n_source; i++) {
+        if (resources_subtract(all, reserve->source[i], err) == 0)
+            continue;
+        while (i-- > 0)
+            resources_add(all, reserve->source[i]);
+        return -1;
+    }
     for (size_t i = 0; i < reserve->n_resources; i++)
         resources_add(all, reserve->resources[i]);
     return 0;
+}
+
+static int unreserve(struct resources *all, const Mesos__V1__Resource *given,
+                     struct err *err)
+{
+    Mesos__V1__Resource *below = resource_dup(given);
+    resource_pop_reservation(below);
+    int rc = convert(all, given, below, err);
+    resource_free(&below);
+    return rc;
 }
 
 static int apply_unreserve(struct resources *all,
@@ -55,11 +71,7 @@ static int apply_unreserve(struct resources *all,
         return err_set(err, ERR_INVALID,
                        "Resource is not dynamically reserved or is a "
                        "persistent volume");
-    Mesos__V1__Resource *below = resource_dup(given);
-    resource_pop_reservation(below);
-    int rc = convert(all, given, below, err);
-    resource_free(&below);
-    return rc;
+    return unreserve(all, given, err);
 }
 
 static int apply_create(struct resources *all, const Mesos__V1__Resource *given,
@@ -74,8 +86,8 @@ static int apply_create(struct resources *all, const Mesos__V1__Resource *given,
     return rc;
 }
 
-static int apply_destroy(struct resources *all,
-                         const Mesos__V1__Resource *given, struct err *err)
+static int destroy(struct resources *all, const Mesos__V1__Resource *given,
+                   struct err *err)
 {
     if (!resource_is_volume(given))
         return err_set(err, ERR_INVALID, "Not a persistent volume");
@@ -83,14 +95,22 @@ static int apply_destroy(struct resources *all,
     resource_strip_volume(disk);
     int rc = convert(all, given, disk, err);
     resource_free(&disk);
-    if (rc == 0 && resources_contains(all, given)) {
-        AUTO_FREE char *text = resource_text(given);
-        return err_set(err, ERR_CONFLICT,
-                       "Persistent volume %s cannot be removed due to "
-                       "additional shared copies",
-                       text);
-    }
     return rc;
+}
+
+static int apply_destroy(struct resources *all,
+                         const Mesos__V1__Resource *given, struct err *err)
+{
+    if (destroy(all, given, err) < 0)
+        return -1;
+    if (!resources_contains(all, given))
+        return 0;
+    ASSERT(apply_create(all, given, NULL) == 0);
+    AUTO_FREE char *text = resource_text(given);
+    return err_set(err, ERR_CONFLICT,
+                   "Persistent volume %s cannot be removed due to "
+                   "additional shared copies",
+                   text);
 }
 
 static int apply_grow(struct resources *all, const Mesos__V1__Resource *volume,
@@ -135,21 +155,36 @@ static int apply_shrink(struct resources *all,
     return 0;
 }
 
+/* What a row of conversions does, and its reverse. */
+struct conversion {
+    int (*apply)(struct resources *all, const Mesos__V1__Resource *given,
+                 struct err *err);
+    int (*reverse)(struct resources *all, const Mesos__V1__Resource *given,
+                   struct err *err);
+};
+
+static const struct conversion reserve_each = {apply_reserve, unreserve};
+static const struct conversion unreserve_each = {apply_unreserve,
+                                                 apply_reserve};
+static const struct conversion create_each = {apply_create, destroy};
+static const struct conversion destroy_each = {apply_destroy, apply_create};
+
 static int apply_each(struct resources *all, Mesos__V1__Resource *const *list,
-                      size_t count, struct err *err,
-                      int (*apply)(struct resources *all,
-                                   const Mesos__V1__Resource *given,
-                                   struct err *err))
+                      size_t count, const struct conversion *conversion,
+                      struct err *err)
 {
-    for (size_t i = 0; i < count; i++)
-        if (apply(all, list[i], err) < 0)
-            return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (conversion->apply(all, list[i], err) == 0)
+            continue;
+        while (i-- > 0)
+            ASSERT(conversion->reverse(all, list[i], NULL) == 0);
+        return -1;
+    }
     return 0;
 }
 
-/* Works on a copy, which is thrown away on error. */
-static int apply(struct resources *all, const Mesos__V1__Offer__Operation *op,
-                 struct err *err)
+int resources_apply(struct resources *all,
+                    const Mesos__V1__Offer__Operation *op, struct err *err)
 {
     int type = op->has_type ? (int)op->type : 0;
     if (type == MESOS__V1__OFFER__OPERATION__TYPE__RESERVE && op->reserve &&
@@ -157,16 +192,16 @@ static int apply(struct resources *all, const Mesos__V1__Offer__Operation *op,
         return apply_move(all, op->reserve, err);
     if (type == MESOS__V1__OFFER__OPERATION__TYPE__RESERVE && op->reserve)
         return apply_each(all, op->reserve->resources, op->reserve->n_resources,
-                          err, apply_reserve);
+                          &reserve_each, err);
     if (type == MESOS__V1__OFFER__OPERATION__TYPE__UNRESERVE && op->unreserve)
         return apply_each(all, op->unreserve->resources,
-                          op->unreserve->n_resources, err, apply_unreserve);
+                          op->unreserve->n_resources, &unreserve_each, err);
     if (type == MESOS__V1__OFFER__OPERATION__TYPE__CREATE && op->create)
-        return apply_each(all, op->create->volumes, op->create->n_volumes, err,
-                          apply_create);
+        return apply_each(all, op->create->volumes, op->create->n_volumes,
+                          &create_each, err);
     if (type == MESOS__V1__OFFER__OPERATION__TYPE__DESTROY && op->destroy)
         return apply_each(all, op->destroy->volumes, op->destroy->n_volumes,
-                          err, apply_destroy);
+                          &destroy_each, err);
     if (type == MESOS__V1__OFFER__OPERATION__TYPE__GROW_VOLUME &&
         op->grow_volume)
         return apply_grow(all, op->grow_volume->volume,
@@ -179,15 +214,4 @@ static int apply(struct resources *all, const Mesos__V1__Offer__Operation *op,
                    "operation type %d changes no "
                    "resources",
                    type);
-}
-
-int resources_apply(struct resources *resources,
-                    const Mesos__V1__Offer__Operation *operation,
-                    struct err *err)
-{
-    AUTO(resources) struct resources *result = resources_dup(resources);
-    if (apply(result, operation, err) < 0)
-        return -1;
-    resources_swap(resources, result);
-    return 0;
 }

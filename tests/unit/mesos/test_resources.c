@@ -274,6 +274,26 @@ static const struct {
     {"reserve, not there", "cpus:0.5",
      OP("RESERVE", "reserve", "\"resources\":[" R_CPU "]"),
      "cpus:0.5 does not contain cpus:1", ERR_NOT_FOUND},
+    {"reserve, the second is not there", "cpus:1.5",
+     OP("RESERVE", "reserve", "\"resources\":[" R_CPU "," R_CPU "]"),
+     "cpus:0.5; cpus(reservations: [(DYNAMIC,r,p,{id: a})]):1 does not contain "
+     "cpus:1",
+     ERR_NOT_FOUND},
+    {"unreserve, the second is not there", "[" R_CPU "]",
+     OP("UNRESERVE", "unreserve", "\"resources\":[" R_CPU "," R_CPU "]"),
+     "cpus:1 does not contain cpus(reservations: [(DYNAMIC,r,p,{id: a})]):1",
+     ERR_NOT_FOUND},
+    {"create, then no more disk", "[" R_DISK "]",
+     OP("CREATE", "create", "\"volumes\":[" R_VOL "," R_VOL_W "]"),
+     "disk(reservations: [(DYNAMIC,r,p,{id: a})]):36; "
+     "disk(reservations: [(DYNAMIC,r,p,{id: a})])[v:data]:64 does not contain "
+     "disk(reservations: [(DYNAMIC,r,p,{id: a})]):64",
+     ERR_NOT_FOUND},
+    {"destroy, the second is not there", "[" R_VOL "]",
+     OP("DESTROY", "destroy", "\"volumes\":[" R_VOL "," R_VOL_W "]"),
+     "disk(reservations: [(DYNAMIC,r,p,{id: a})]):64 does not contain "
+     "disk(reservations: [(DYNAMIC,r,p,{id: a})])[w:x]:64",
+     ERR_NOT_FOUND},
     {"reserve zero", "cpus:4",
      OP("RESERVE", "reserve",
         "\"resources\":[{" SCALAR("cpus", "0") "," RESERVED("r", "a") "}]"),
