@@ -218,26 +218,56 @@ static struct resources *inputs_of(const Mesos__V1__Offer__Operation *op)
     return inputs;
 }
 
+/* What is in one list is of different kinds, so that each can be looked for
+ * alone; but for copies of shared volumes. */
+static bool contains_each(const struct resources *whole,
+                          const struct resources *part)
+{
+    for (size_t i = 0; i < resources_count(part); i++) {
+        if (resources_copies(part, i) > 1)
+            return resources_contains_all(whole, part);
+        if (!resources_contains(whole, resources_at(part, i)))
+            return false;
+    }
+    return true;
+}
+
 /* The whole text, however long the lists are; NULL when they are there. */
 static char *not_contained(const struct resources *whole,
                            const struct resources *part)
 {
     AUTO_FREE char *x = NULL, *y = NULL;
 
-    if (resources_contains_all(whole, part))
+    if (contains_each(whole, part))
         return NULL;
     x = resources_text(whole);
     y = resources_text(part);
     return xasprintf("%s does not contain %s", x, y);
 }
 
+/* What the operation puts in the place of its inputs. */
+static struct resources *outputs_of(const Mesos__V1__Offer__Operation *op)
+{
+    AUTO(resources) struct resources *inputs = NULL;
+    struct resources *made;
+
+    if (op->reserve)
+        return resources_from(op->reserve->resources, op->reserve->n_resources);
+    if (op->create)
+        return resources_from(op->create->volumes, op->create->n_volumes);
+    made = inputs_of(op);
+    inputs = resources_dup(made);
+    if (resources_apply(made, op, NULL) < 0)
+        resources_swap(made, inputs); /* as it fails on more than these too */
+    return made;
+}
+
 static void apply_speculative(struct master *m, struct acceptance *acc,
                               const Mesos__V1__Offer__Operation *op)
 {
     AUTO_MESSAGE Mesos__V1__Offer__Operation *plain = unallocated(op);
-    AUTO(resources) struct resources *before = resources_dup(acc->remaining);
     AUTO(resources) struct resources *inputs = inputs_of(op);
-    AUTO(resources) struct resources *made = NULL;
+    AUTO(resources) struct resources *made = outputs_of(op);
     AUTO_FREE char *missing = not_contained(acc->remaining, inputs);
     struct err err;
 
@@ -245,14 +275,10 @@ static void apply_speculative(struct master *m, struct acceptance *acc,
         drop(m, acc, op, missing ? missing : err.text);
         return;
     }
-    /* What is there now and was not before came from this operation. */
-    made = resources_dup(acc->remaining);
-    resources_subtract_some(made, before);
     resources_add_all(acc->converted, made);
-    agent_count_totals(m, acc->agent, -1);
+    /* No amount changes: the totals stay. */
     if (resources_apply(acc->agent->total, plain, &err) < 0)
         note(m, "event=total_mismatch agent=%s", acc->agent->id);
-    agent_count_totals(m, acc->agent, 1);
     if (op->type == OP(DESTROY))
         forget_shared(m, acc, op);
     operation_start(m, acc->framework, acc->agent, plain, NULL);

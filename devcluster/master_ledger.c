@@ -135,7 +135,7 @@ struct resources *agent_used(const struct magent *agent,
     return sum;
 }
 
-int64_t agent_used_milli(const struct magent *agent, const char *name)
+int64_t agent_used_milli(const struct magent *agent, int share)
 {
     const struct mtask *task;
     const struct mexecutor *executor;
@@ -144,11 +144,11 @@ int64_t agent_used_milli(const struct magent *agent, const char *name)
     DL_FOREACH(agent->tasks, task)
     {
         if (task->used)
-            sum += resources_sum(task->used, name);
+            sum += task->used_milli[share];
     }
     DL_FOREACH(agent->executors, executor)
     {
-        sum += resources_sum(executor->used, name);
+        sum += executor->used_milli[share];
     }
     return sum;
 }
@@ -161,6 +161,13 @@ struct resources *agent_offered(const struct magent *agent)
     DL_FOREACH2(agent->offers, offer, ag_next)
     resources_add_all(sum, offer->pool);
     return sum;
+}
+
+/* What is used never changes until it is given back: counted once. */
+static void count_used(int64_t out[SHARE_COUNT], const struct resources *used)
+{
+    for (int k = 0; k < SHARE_COUNT; k++)
+        out[k] = resources_sum(used, share_names[k]);
 }
 
 /* ---- tasks -------------------------------------------------------------- */
@@ -213,6 +220,7 @@ struct mtask *task_add(struct master *m, struct magent *agent,
     task->framework = fw;
     task->agent = agent;
     task->used = resources_from(msg->resources, msg->n_resources);
+    count_used(task->used_milli, task->used);
     HASH_ADD_KEYPTR(hh, fw->tasks, msg->task_id->value,
                     strlen(msg->task_id->value), task);
     DL_APPEND(agent->tasks, task);
@@ -273,6 +281,7 @@ struct mexecutor *executor_add(struct master *m UNUSED, struct magent *agent,
     executor->framework = fw;
     executor->agent = agent;
     executor->used = resources_from(info->resources, info->n_resources);
+    count_used(executor->used_milli, executor->used);
     DL_APPEND(agent->executors, executor);
     return executor;
 }

@@ -59,7 +59,7 @@ static void put_resources(const struct master *m, json_t *out)
         int64_t sum = 0;
 
         HASH_ITER(hh, m->agents, agent, next)
-        sum += agent_used_milli(agent, share_names[k]);
+        sum += agent_used_milli(agent, k);
         put(out, total, milli_to_double(m->totals[k]));
         put(out, used, milli_to_double(sum));
         put(out, part, m->totals[k] ? (double)sum / (double)m->totals[k] : 0);

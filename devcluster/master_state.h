@@ -48,9 +48,10 @@ struct magent;
 struct mtask {
     Mesos__V1__Task *msg;
     struct framework *framework;
-    struct magent *agent;      /* NULL: unreachable or completed */
-    struct resources *used;    /* allocated form; NULL once given back */
-    bool kill_pending;         /* KILL came while the agent was away */
+    struct magent *agent;            /* NULL: unreachable or completed */
+    struct resources *used;          /* allocated form; NULL once given back */
+    int64_t used_milli[SHARE_COUNT]; /* its sums */
+    bool kill_pending;               /* KILL came while the agent was away */
     UT_hash_handle hh;         /* in framework->tasks or ->unreachable, by id */
     struct mtask *prev, *next; /* in agent->tasks or framework->completed */
 };
@@ -60,6 +61,7 @@ struct mexecutor {
     struct framework *framework;
     struct magent *agent;
     struct resources *used; /* allocated form */
+    int64_t used_milli[SHARE_COUNT];
     struct mexecutor *prev, *next;
 };
 
@@ -341,7 +343,7 @@ struct mrole *role_get(struct master *m, const char *name);
 struct resources *agent_used(const struct magent *agent,
                              const struct framework *only);
 /* Of one name alone, in thousandths; without making a list. */
-int64_t agent_used_milli(const struct magent *agent, const char *name);
+int64_t agent_used_milli(const struct magent *agent, int share);
 struct resources *agent_offered(const struct magent *agent);
 void agent_count_totals(struct master *m, const struct magent *agent, int sign);
 
