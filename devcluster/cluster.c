@@ -616,6 +616,7 @@ static void master_make(struct cluster *c,
         .max_agent_ping_timeouts = c->config.max_agent_ping_timeouts,
         .agent_reregister_timeout_ms = c->config.agent_reregister_timeout_ms,
         .offer_timeout_ms = c->config.offer_timeout_ms,
+        .no_resize_volume = c->config.no_resize_volume,
         .no_registry = c->config.simulate,
         .new_uuid = new_uuid,
     };

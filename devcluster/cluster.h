@@ -48,6 +48,7 @@ struct cluster_config {
     int max_agent_ping_timeouts;
     int64_t agent_reregister_timeout_ms;
     int64_t offer_timeout_ms;
+    bool no_resize_volume;
     int64_t resend_ms;
     int64_t recovery_wait_ms;
     int64_t start_window_ms; /* 404, then 503, before a new master serves */

@@ -34,8 +34,9 @@ json_t *view_labels(const Mesos__V1__Labels *labels);
 json_t *view_task(const Mesos__V1__Task *msg);
 /* Some lists of a Response or Event are shown though they are empty. */
 void view_fill_lists(json_t *part);
-/* The capabilities every agent here has, in the order of their numbers. */
+/* The capabilities that agents here have, in the order of their numbers. */
 extern const char *const view_agent_capabilities[];
 extern const size_t view_agent_capabilities_count;
+#define VIEW_RESIZE_VOLUME 4 /* which an agent may lack */
 
 #endif

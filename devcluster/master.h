@@ -47,6 +47,7 @@ struct master_config {
     int64_t agent_reregister_timeout_ms; /* 600,000: recovered agents */
     int64_t offer_timeout_ms;            /* 0: offers never expire */
     size_t max_completed_frameworks;     /* 50 */
+    bool no_resize_volume; /* agents without the capability RESIZE_VOLUME */
     bool no_registry; /* MASTER_OUT_REGISTRY never comes: nothing is kept */
     /* Source of operation ids. */
     void (*new_uuid)(void *self, uint8_t out[16]);

@@ -96,9 +96,11 @@ api_agent(const struct magent *agent)
     put_resources(used, &out->allocated_resources, &out->n_allocated_resources);
     put_resources(offered, &out->offered_resources, &out->n_offered_resources);
     for (size_t i = 0; i < view_agent_capabilities_count; i++) {
-        Mesos__V1__AgentInfo__Capability *cap =
-            PB_NEW(mesos__v1__agent_info__capability);
+        Mesos__V1__AgentInfo__Capability *cap;
 
+        if (i == VIEW_RESIZE_VOLUME && agent->no_resize_volume)
+            continue;
+        cap = PB_NEW(mesos__v1__agent_info__capability);
         /* The list is in the order of the numbers, from 1. */
         PB_SET(cap, type, (Mesos__V1__AgentInfo__Capability__Type)(i + 1));
         PB_ADD(out, capabilities, cap);

@@ -352,6 +352,8 @@ static struct magent *admit(struct master *m, const struct agent_link *link,
     struct absent_agent *absent = find_absent(m, id);
     struct magent *agent = xcalloc(1, sizeof *agent);
 
+    agent->no_resize_volume = m->config.no_resize_volume;
+
     agent->id = *id ? xstrdup(id)
                     : xasprintf("%s-S%llu", m->config.id,
                                 (unsigned long long)m->next_agent++);

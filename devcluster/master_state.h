@@ -132,6 +132,7 @@ struct magent {
     int pings_missed;
     bool pinged;                 /* and not answered */
     bool deactivated;            /* by an operator */
+    bool no_resize_volume;       /* it lacks that capability */
     Mesos__V1__DrainInfo *drain; /* NULL: not drained; see master_drain.c */
     int64_t drain_started_us;    /* wall; 0: not since it registered */
     char *software;              /* version it announced */

@@ -59,7 +59,9 @@ static json_t *agent_json(const struct magent *agent, bool full)
         view_set(out, "estimated_drain_start_time_seconds",
                  view_seconds(agent->drain_started_us));
     for (size_t i = 0; i < view_agent_capabilities_count; i++)
-        json_array_append_new(caps, json_string(view_agent_capabilities[i]));
+        if (i != VIEW_RESIZE_VOLUME || !agent->no_resize_volume)
+            json_array_append_new(caps,
+                                  json_string(view_agent_capabilities[i]));
     view_set(out, "capabilities", caps);
     return out;
 }

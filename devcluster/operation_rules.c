@@ -490,7 +490,23 @@ static int destroy_check(const struct magent *agent,
     return rc;
 }
 
-static int grow_check(const Mesos__V1__Offer__Operation__GrowVolume *grow,
+static int resize_check(const struct magent *agent,
+                        const Mesos__V1__Resource *volume, const char *what,
+                        struct err *err)
+{
+    AUTO_FREE char *text = NULL;
+
+    if (!agent->no_resize_volume)
+        return 0;
+    text = resource_text(volume);
+    return err_set(err, ERR_INVALID,
+                   "Volume %s cannot be %s on an agent without RESIZE_VOLUME "
+                   "capability",
+                   text, what);
+}
+
+static int grow_check(const struct magent *agent,
+                      const Mesos__V1__Offer__Operation__GrowVolume *grow,
                       struct err *err)
 {
     Mesos__V1__Resource *bare;
@@ -521,10 +537,11 @@ static int grow_check(const Mesos__V1__Offer__Operation__GrowVolume *grow,
         return err_set(err, ERR_INVALID,
                        "Incompatible resources in the 'GrowVolume.volume' and "
                        "'GrowVolume.addition' fields");
-    return 0;
+    return resize_check(agent, grow->volume, "grown", err);
 }
 
-static int shrink_check(const Mesos__V1__Offer__Operation__ShrinkVolume *shrink,
+static int shrink_check(const struct magent *agent,
+                        const Mesos__V1__Offer__Operation__ShrinkVolume *shrink,
                         struct err *err)
 {
     int64_t subtract = milli_of(shrink->subtract->value);
@@ -553,7 +570,7 @@ static int shrink_check(const Mesos__V1__Offer__Operation__ShrinkVolume *shrink,
     if (resource_is_shared(shrink->volume))
         return err_set(err, ERR_INVALID,
                        "Shrinking a shared persistent volume is not supported");
-    return 0;
+    return resize_check(agent, shrink->volume, "shrunk", err);
 }
 
 int operation_validate(const struct framework *fw, const struct magent *agent,
@@ -578,11 +595,11 @@ int operation_validate(const struct framework *fw, const struct magent *agent,
         break;
     case OP(GROW_VOLUME):
         if (op->grow_volume)
-            return grow_check(op->grow_volume, err);
+            return grow_check(agent, op->grow_volume, err);
         break;
     case OP(SHRINK_VOLUME):
         if (op->shrink_volume)
-            return shrink_check(op->shrink_volume, err);
+            return shrink_check(agent, op->shrink_volume, err);
         break;
     default:
         return err_set(err, ERR_UNSUPPORTED,
