@@ -222,10 +222,11 @@ static bool has_text(char *const *texts, size_t n, const char *text)
     return false;
 }
 
+/* But for the size, which may change. */
 static bool same_volume(const Reeve__VolumeSpec *a, const Reeve__VolumeSpec *b)
 {
     if (!str_eq(a->path, b->path) || a->type != b->type ||
-        a->size_mib != b->size_mib || a->n_profiles != b->n_profiles)
+        a->n_profiles != b->n_profiles)
         return false;
     for (size_t i = 0; i < a->n_profiles; i++)
         if (!has_text(b->profiles, b->n_profiles, a->profiles[i]))
@@ -262,8 +263,8 @@ static void check_task_volumes(struct findings *f, const Reeve__PodSpec *was,
         if (a && b &&
             !same_volumes(a->volumes, a->n_volumes, b->volumes, b->n_volumes))
             find(f,
-                 "Volumes must be equal: those of task '%s' of pod '%s' "
-                 "have changed.",
+                 "Volumes must be equal but for their size: those of task "
+                 "'%s' of pod '%s' have changed.",
                  *old->name ? old->name : was->type, was->type);
     }
 }
@@ -278,7 +279,9 @@ static void check_volumes(struct findings *f, const Reeve__ServiceSpec *old,
             continue;
         if (!same_volumes(was->volumes, was->n_volumes, is->volumes,
                           is->n_volumes))
-            find(f, "Volumes must be equal: those of pod '%s' have changed.",
+            find(f,
+                 "Volumes must be equal but for their size: those of pod '%s' "
+                 "have changed.",
                  was->type);
         check_task_volumes(f, was, is);
     }

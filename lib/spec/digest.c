@@ -68,6 +68,13 @@ static Reeve__PodSpec *dup_pod(const Reeve__PodSpec *pod)
     return copy;
 }
 
+/* What a volume may become is nothing that its tasks are made of. */
+static void drop_permits(Reeve__VolumeSpec **volumes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        volumes[i]->has_allow_shrink = false;
+}
+
 void spec_pod_digest(const Reeve__ServiceSpec *spec, const Reeve__PodSpec *pod,
                      char out[65])
 {
@@ -75,6 +82,10 @@ void spec_pod_digest(const Reeve__ServiceSpec *spec, const Reeve__PodSpec *pod,
     Reeve__PodSpec *copy = dup_pod(pod);
 
     copy->has_count = copy->has_allow_decommission = false;
+    drop_permits(copy->volumes, copy->n_volumes);
+    for (size_t i = 0; i < copy->n_resource_sets; i++)
+        drop_permits(copy->resource_sets[i]->volumes,
+                     copy->resource_sets[i]->n_volumes);
     free(copy->placement);
     copy->placement = NULL;
     canonicalise(&copy->base);

@@ -195,6 +195,7 @@ static const struct schema_key volume_keys[] = {
      .max = INT64_MAX / 2,
      .rule = "Scalar resource value must be greater than zero"},
     {.key = "profiles", .kind = SCHEMA_TEXTS},
+    {.key = "allow-shrink", .kind = SCHEMA_BOOL},
     {0}};
 
 int load_volume(struct loader *l, const struct yaml_node *node,

@@ -163,10 +163,22 @@ static void drop_property(struct facts *facts, struct fact_property *property)
     free(property);
 }
 
+static void drop_volumes(struct fact_pod *pod)
+{
+    for (size_t i = 0; i < pod->n_volumes; i++) {
+        free(pod->volumes[i].owner);
+        free(pod->volumes[i].path);
+    }
+    free(pod->volumes);
+    pod->volumes = NULL;
+    pod->n_volumes = 0;
+}
+
 static void drop_pod(struct facts *facts, struct fact_pod *pod)
 {
     HASH_DEL(facts->pods, pod);
     FREE_MESSAGE(pod->outcome);
+    drop_volumes(pod);
     free(pod->tasks);
     free(pod->demands);
     free(pod->instance);
@@ -501,11 +513,36 @@ static int apply_outcome(struct facts *facts, const struct arrival *a,
     return 0;
 }
 
+static void keep_volume(struct fact_pod *pod,
+                        const Reeve__ReservedResource *entry)
+{
+    if (!entry->persistence_id ||
+        entry->volume_type == REEVE__VOLUME_SPEC__TYPE__MOUNT)
+        return;
+    pod->volumes =
+        xrealloc(pod->volumes, (pod->n_volumes + 1) * sizeof *pod->volumes);
+    pod->volumes[pod->n_volumes++] = (struct fact_volume){
+        .owner = xstrdup(str_or_empty(entry->owner)),
+        .path = xstrdup(str_or_empty(entry->container_path)),
+        .milli = entry->amount_milli,
+    };
+}
+
 static int apply_pod(struct facts *facts, const struct arrival *a,
                      struct err *err)
 {
-    (void)err;
-    pod_of(facts, a->name)->has_record = a->value != NULL;
+    AUTO_MESSAGE Reeve__PodRecord *record = NULL;
+    struct fact_pod *pod = pod_of(facts, a->name);
+
+    pod->has_record = a->value != NULL;
+    drop_volumes(pod);
+    if (!a->value)
+        return 0;
+    record = WIRE_DECODE(reeve__pod_record, a->value, a->len, err);
+    if (!record)
+        return -1;
+    for (size_t i = 0; i < record->n_resources; i++)
+        keep_volume(pod, record->resources[i]);
     return 0;
 }
 

@@ -70,6 +70,12 @@ struct fact_task {
     struct fact_pod *pod; /* of info */
     UT_hash_handle hh;
 };
+/* A ROOT volume that exists. */
+struct fact_volume {
+    char *owner; /* resource set id, or that of pod volumes */
+    char *path;
+    int64_t milli; /* MiB in thousandths */
+};
 /* All that is known of a pod instance; kept, maybe empty, once heard of. */
 struct fact_pod {
     char *instance; /* "data-0" */
@@ -79,6 +85,8 @@ struct fact_pod {
     size_t n_demands;
     Reeve__Outcome *outcome; /* NULL: none */
     bool has_record;         /* reservations or volumes are recorded */
+    struct fact_volume *volumes;
+    size_t n_volumes;
     UT_hash_handle hh;
 };
 struct fact_damage {

@@ -13,6 +13,11 @@
 
 enum { MAX_TEXTS = 32 };
 
+struct volume_list {
+    Reeve__VolumeSpec *const *list;
+    size_t n;
+};
+
 /* Why a spec is refused. */
 struct objections {
     char *texts[MAX_TEXTS];
@@ -104,6 +109,65 @@ static void check_shrink(const struct target_source *source,
     }
 }
 
+/* The largest that exists for it, and of which instance. */
+static int64_t largest_volume(const struct facts *facts,
+                              const Reeve__PodSpec *pod, const char *owner,
+                              const char *path, const char **instance)
+{
+    int64_t most = 0;
+    for (uint32_t i = 0; i < pod->count; i++) {
+        const struct fact_pod *fact = facts_pod(facts, pod->type, i);
+        for (size_t j = 0; fact && j < fact->n_volumes; j++) {
+            const struct fact_volume *volume = &fact->volumes[j];
+            if (volume->milli <= most || !str_eq(volume->owner, owner) ||
+                !str_eq(volume->path, path))
+                continue;
+            most = volume->milli;
+            *instance = fact->instance;
+        }
+    }
+    return most;
+}
+
+/* Mesos does not look whether the data fits into less. */
+static void check_volume_sizes(const struct facts *facts,
+                               const Reeve__PodSpec *pod, const char *owner,
+                               struct volume_list volumes, struct objections *o)
+{
+    for (size_t i = 0; i < volumes.n; i++) {
+        const Reeve__VolumeSpec *volume = volumes.list[i];
+        const char *instance = NULL;
+        int64_t most =
+            volume->allow_shrink
+                ? 0
+                : largest_volume(facts, pod, owner, volume->path, &instance);
+        if (most > volume->size_mib * 1000)
+            object(o, xasprintf("Volume '%s' of %s has %lld MiB and would "
+                                "shrink to %lld, whether its data fits or not. "
+                                "Say 'allow-shrink: true' there if it does",
+                                volume->path, instance, (long long)most / 1000,
+                                (long long)volume->size_mib));
+    }
+}
+
+static void check_volumes(const struct target_source *source,
+                          struct objections *o)
+{
+    const Reeve__ServiceSpec *next = source->intent->spec;
+    for (size_t i = 0; i < next->n_pods; i++) {
+        const Reeve__PodSpec *pod = next->pods[i];
+        check_volume_sizes(source->facts, pod, "pod",
+                           (struct volume_list){pod->volumes, pod->n_volumes},
+                           o);
+        for (size_t j = 0; j < pod->n_resource_sets; j++) {
+            const Reeve__ResourceSet *set = pod->resource_sets[j];
+            check_volume_sizes(
+                source->facts, pod, set->id,
+                (struct volume_list){set->volumes, set->n_volumes}, o);
+        }
+    }
+}
+
 static void check(const struct target_source *source,
                   const struct fact_config *old, struct objections *o)
 {
@@ -119,6 +183,8 @@ static void check(const struct target_source *source,
                               &o->is_fatal);
     if (o->n == 0 && old_spec)
         check_shrink(source, old_spec, o);
+    if (o->n == 0)
+        check_volumes(source, o);
 }
 
 /* ---- what follows ---- */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/wire/pb.h"
 #include "proto/mesos/v1/mesos.pb-c.h"
 #include "services/planner/plan_status.h"
 #include "tests/unit/planner/world.h"
@@ -510,4 +511,68 @@ Test(engine, hundreds_of_tasks_in_parallel_within_bounds)
     cr_assert_lt(world_demands(&w), 3000);
     world_rest(&w);
     cr_assert_eq(world_demands(&w), 3000);
+}
+
+/* A volume of the set "data-resource-set", and one that belongs to others. */
+static void put_volumes(struct world *w, int64_t mib)
+{
+    Reeve__PodRecord *pod = PB_NEW(reeve__pod_record);
+
+    for (int i = 0; i < 3; i++) {
+        static const char *const owners[] = {"data-resource-set", "pod",
+                                             "data-resource-set"};
+        static const char *const paths[] = {"data", "data", "other"};
+        Reeve__ReservedResource *entry = PB_NEW(reeve__reserved_resource);
+
+        entry->owner = xstrdup(owners[i]);
+        entry->container_path = xstrdup(paths[i]);
+        entry->persistence_id = xstrdup("p");
+        PB_SET(entry, amount_milli, (i == 0 ? mib : 9999) * 1000);
+        PB_ADD(pod, resources, entry);
+    }
+    world_put(w, "service/svc/pod/data-0", &pod->base);
+    PB_FREE(pod);
+}
+
+static const struct {
+    const char *name;
+    int64_t before, is, next; /* MiB */
+    const char *more, *error; /* NULL: none */
+} shrinks[] = {
+    {"larger", 100, 100, 200, "", NULL},
+    {"smaller", 100, 100, 50, "", "data-0 has 100 MiB and would shrink to 50"},
+    {"allowed", 100, 100, 50, ", allow-shrink: true", NULL},
+    {"back from what never grew", 200, 100, 100, "", NULL},
+    {"back from what grew", 200, 200, 100, "", "has 200 MiB"},
+    {"forbidden", 100, 100, 50, ", allow-shrink: false", "allow-shrink: true"},
+};
+
+Test(engine, a_volume_shrinks_only_by_an_explicit_word)
+{
+    static const char *const yaml =
+        "name: svc\npods:\n  data: {count: 1, cmd: sleep, cpus: 0.1, memory: "
+        "32, volume: {path: data, type: ROOT, size: %d%s}}\n";
+    char text[256];
+
+    for (size_t i = 0; i < ARRAY_LEN(shrinks); i++) {
+        AUTO_WORLD struct world w;
+        const Reeve__Target *target;
+
+        world_start(&w, shrinks[i].name, 1);
+        snprintf(text, sizeof text, yaml, (int)shrinks[i].before, "");
+        world_declare(&w, text);
+        world_run(&w);
+        put_volumes(&w, shrinks[i].is);
+        snprintf(text, sizeof text, yaml, (int)shrinks[i].next,
+                 shrinks[i].more);
+        world_declare(&w, text);
+        world_rest(&w);
+        target = w.facts->target;
+        cr_expect_eq(target->n_errors > 0, shrinks[i].error != NULL,
+                     "case %s: %s", shrinks[i].name,
+                     target->n_errors ? target->errors[0] : "");
+        if (shrinks[i].error && target->n_errors)
+            cr_expect(strstr(target->errors[0], shrinks[i].error),
+                      "case %s: %s", shrinks[i].name, target->errors[0]);
+    }
 }
