@@ -12,6 +12,7 @@
 
 struct agent {
     char *id;
+    bool can_resize;
     UT_hash_handle hh;
 };
 
@@ -19,6 +20,7 @@ struct agent {
 struct holding {
     char *key;
     char *role, *framework_id, *hostname;
+    bool has_bare; /* some of it is no volume */
     UT_hash_handle hh;
 };
 
@@ -114,19 +116,19 @@ static const char *label_of(const json_t *reservation, const char *key)
     return NULL;
 }
 
-static void add_holding(struct census *c, const json_t *slave, const char *role,
-                        const json_t *reservation)
+static struct holding *add_holding(struct census *c, const json_t *slave,
+                                   const char *role, const json_t *reservation)
 {
     const char *id = label_of(reservation, "resource_id");
     AUTO_FREE char *key = NULL;
     struct holding *holding = NULL;
 
     if (!id || !*id)
-        return;
+        return NULL;
     key = xasprintf("%s %s", text_at(slave, "id"), id);
     HASH_FIND_STR(c->holdings, key, holding);
     if (holding)
-        return;
+        return holding;
     holding = xcalloc(1, sizeof(*holding));
     holding->key = MOVE(key);
     holding->role = xstrdup(role);
@@ -135,6 +137,7 @@ static void add_holding(struct census *c, const json_t *slave, const char *role,
     holding->hostname = xstrdup(str_or_empty(text_at(slave, "hostname")));
     HASH_ADD_KEYPTR(hh, c->holdings, holding->key, strlen(holding->key),
                     holding);
+    return holding;
 }
 
 /* The last of its reservations counts; older masters write only the old form.
@@ -144,11 +147,26 @@ static void read_resource(struct census *c, const json_t *slave,
 {
     const json_t *list = json_object_get(resource, "reservations");
     size_t n = json_array_size(list);
+    const json_t *last = n > 0 ? json_array_get(list, n - 1)
+                               : json_object_get(resource, "reservation");
+    struct holding *holding = add_holding(c, slave, role, last);
 
-    if (n > 0)
-        add_holding(c, slave, role, json_array_get(list, n - 1));
-    else
-        add_holding(c, slave, role, json_object_get(resource, "reservation"));
+    if (holding &&
+        !json_object_get(json_object_get(resource, "disk"), "persistence"))
+        holding->has_bare = true;
+}
+
+static bool has_text(const json_t *list, const char *text)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        if (str_eq(json_string_value(item), text))
+            return true;
+    }
+    return false;
 }
 
 static void read_agent(struct census *c, json_t *slave)
@@ -167,6 +185,8 @@ static void read_agent(struct census *c, json_t *slave)
         agent->id = xstrdup(id);
         HASH_ADD_KEYPTR(hh, c->agents, agent->id, strlen(agent->id), agent);
     }
+    agent->can_resize =
+        has_text(json_object_get(slave, "capabilities"), "RESIZE_VOLUME");
     json_object_foreach(roles, role, list)
     {
         json_array_foreach(list, i, resource)
@@ -239,14 +259,37 @@ bool census_has_agent(const struct census *c, const char *agent_id)
     return agent != NULL;
 }
 
-bool census_has(const struct census *c, const char *agent_id,
-                const char *resource_id)
+bool census_can_resize(const struct census *c, const char *agent_id)
+{
+    struct agent *agent = NULL;
+
+    HASH_FIND_STR(c->agents, agent_id, agent);
+    return agent && agent->can_resize;
+}
+
+static const struct holding *find_holding(const struct census *c,
+                                          const char *agent_id,
+                                          const char *resource_id)
 {
     AUTO_FREE char *key = xasprintf("%s %s", agent_id, resource_id);
     struct holding *holding = NULL;
 
     HASH_FIND_STR(c->holdings, key, holding);
-    return holding != NULL;
+    return holding;
+}
+
+bool census_has(const struct census *c, const char *agent_id,
+                const char *resource_id)
+{
+    return find_holding(c, agent_id, resource_id) != NULL;
+}
+
+bool census_has_bare(const struct census *c, const char *agent_id,
+                     const char *resource_id)
+{
+    const struct holding *holding = find_holding(c, agent_id, resource_id);
+
+    return holding && holding->has_bare;
 }
 
 /* Is it a registered framework's, and that one another service? */

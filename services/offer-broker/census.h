@@ -24,9 +24,14 @@ int census_read_frameworks(struct census *census, const char *text, size_t len,
                            struct err *err);
 
 bool census_has_agent(const struct census *census, const char *agent_id);
+/* Has it the capability to change the size of volumes? */
+bool census_can_resize(const struct census *census, const char *agent_id);
 /* Is a dynamic reservation with that label resource_id listed there? */
 bool census_has(const struct census *census, const char *agent_id,
                 const char *resource_id);
+/* The same, and not only as a volume? */
+bool census_has_bare(const struct census *census, const char *agent_id,
+                     const char *resource_id);
 
 /* Who asks: a service that has no record of any pod. */
 struct census_self {

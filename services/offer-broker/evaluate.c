@@ -30,6 +30,7 @@ void match_destroy(struct match **match)
         wire_free(&message);
     }
     free(m->ops);
+    free(m->resize);
     message = m->pod ? &m->pod->base : NULL;
     wire_free(&message);
     free(m);
@@ -178,7 +179,7 @@ static const Mesos__V1__Resource *find_mount(const struct eval *e,
     return best;
 }
 
-static char *operation_id(const struct eval_in *in)
+char *eval_operation_id(const struct eval_in *in)
 {
     char uuid[UUID_TEXT_SIZE];
 
@@ -197,8 +198,7 @@ char *evaluate_instance_of(const char *id)
 }
 
 /* ---- operations --------------------------------------------------- */
-/* Carries the change out on our copy of the pool. */
-static void apply(struct eval *e, const Mesos__V1__Offer__Operation *op)
+void eval_apply(struct eval *e, const Mesos__V1__Offer__Operation *op)
 {
     struct err err = {0};
 
@@ -217,7 +217,7 @@ void eval_reserve(struct eval *e, const Mesos__V1__Resource *resource)
     one.reserve = &body;
     body.resources = list;
     body.n_resources = 1;
-    apply(e, &one);
+    eval_apply(e, &one);
     if (!e->reserve) {
         e->reserve = PB_NEW(mesos__v1__offer__operation);
         e->reserve->has_type = true;
@@ -240,9 +240,9 @@ void eval_unreserve(struct eval *e, const Mesos__V1__Resource *resource)
     one.unreserve = &body;
     body.resources = list;
     body.n_resources = 1;
-    apply(e, &one);
+    eval_apply(e, &one);
     if (!e->unreserve) {
-        id = operation_id(e->in);
+        id = eval_operation_id(e->in);
         e->unreserve = PB_NEW(mesos__v1__offer__operation);
         PB_SET(e->unreserve, type, one.type);
         e->unreserve->id = pb_operation_id(id);
@@ -263,7 +263,7 @@ void eval_create(struct eval *e, const Mesos__V1__Resource *volume)
     one.create = &body;
     body.volumes = list;
     body.n_volumes = 1;
-    apply(e, &one);
+    eval_apply(e, &one);
     if (!e->create) {
         e->create = PB_NEW(mesos__v1__offer__operation);
         PB_SET(e->create, type, one.type);
@@ -503,20 +503,27 @@ static void eval_known(struct eval *e, const struct want *want, bool is_partial)
         eval_record(e, record); /* not for this launch: stays as it is */
 }
 
+static void copy_abandoned(struct eval *e)
+{
+    const Reeve__PodRecord *record = e->in->record;
+
+    for (size_t i = 0; record && i < record->n_abandoned; i++)
+        PB_ADD(e->match->pod, abandoned,
+               WIRE_DUP(reeve__reserved_resource, record->abandoned[i]));
+}
+
 static void eval_all_known(struct eval *e, const struct wants *wants)
 {
     const Reeve__PodRecord *record = e->in->record;
     /* Never confirmed: the first launch is completed, footprint and all. */
     bool is_partial = evaluate_is_unconfirmed(record) && !e->in->has_executor;
 
+    copy_abandoned(e);
     for (size_t i = 0; i < record->n_resources; i++)
         if (!is_wanted(wants, record->resources[i]))
             eval_orphan(e, record->resources[i]);
     for (size_t i = 0; i < wants->count; i++)
         eval_known(e, &wants->list[i], is_partial);
-    for (size_t i = 0; i < record->n_abandoned; i++)
-        PB_ADD(e->match->pod, abandoned,
-               WIRE_DUP(reeve__reserved_resource, record->abandoned[i]));
     PB_SET(e->match->pod, confirmed, record->confirmed);
 }
 
@@ -535,9 +542,7 @@ static void abandon_all(struct eval *e)
     const Reeve__PodRecord *record = e->in->record;
     Reeve__PodRecord *pod = e->match->pod;
 
-    for (size_t i = 0; record && i < record->n_abandoned; i++)
-        PB_ADD(pod, abandoned,
-               WIRE_DUP(reeve__reserved_resource, record->abandoned[i]));
+    copy_abandoned(e);
     for (size_t i = 0; record && i < record->n_resources; i++)
         PB_ADD(pod, abandoned, eval_abandoned(record, record->resources[i]));
 }
@@ -606,14 +611,17 @@ static struct match *finish(struct eval *e, struct resources **pool)
     add_op(match, &e->unreserve);
     add_op(match, &e->reserve);
     add_op(match, &e->create);
-    if (e->failures == 0) {
+    for (size_t i = 0; i < e->n_resizes; i++)
+        add_op(match, &e->resizes[i]);
+    free(e->resizes);
+    if (e->failures == 0 && (!match->resize || e->is_resize)) {
         resources_destroy(pool);
         *pool = MOVE(e->pool);
-        return match;
     }
-    match_destroy(&match);
+    if (e->failures > 0)
+        match_destroy(&match);
     resources_destroy(&e->pool);
-    return NULL;
+    return match;
 }
 
 static void begin(struct eval *e, const struct eval_in *in)
@@ -628,16 +636,18 @@ static void begin(struct eval *e, const struct eval_in *in)
     PB_STR(pod, principal, in->principal);
     PB_SET(pod, confirmed, false);
     e->match->pod = pod;
-    e->reserve_id = operation_id(in);
-    e->create_id = operation_id(in);
+    e->reserve_id = eval_operation_id(in);
+    e->create_id = eval_operation_id(in);
 }
 
-struct match *evaluate(const struct eval_in *in, struct resources **pool,
-                       struct buf *why)
+/* All that is wanted, as if volumes could change their size at once.  Where
+ * some would, the pool is left as it was. */
+static struct match *eval_whole(const struct eval_in *in,
+                                struct resources **pool, struct buf *why,
+                                const struct wants *wants)
 {
     struct eval e = {.in = in, .why = why};
     const Reeve__PodRecord *record = in->record;
-    struct wants wants;
     size_t shown = record ? evaluate_shown(record, *pool, NULL) : 0;
     bool is_fresh =
         in->is_replace || !record || record->n_resources == 0 ||
@@ -645,14 +655,67 @@ struct match *evaluate(const struct eval_in *in, struct resources **pool,
 
     e.pool = resources_dup(*pool);
     begin(&e, in);
-    wants_of_pod(&wants, in->pod, &in->overhead);
     if (is_fresh)
-        eval_all_fresh(&e, &wants);
+        eval_all_fresh(&e, wants);
     else
-        eval_all_known(&e, &wants);
-    wants_free(&wants);
+        eval_all_known(&e, wants);
     grant_all_container_ports(&e);
     if (e.failures == 0)
         subtract_grants(&e);
     return finish(&e, pool);
+}
+
+static const struct want *want_of(const struct eval *e,
+                                  const struct wants *wants,
+                                  const Reeve__ReservedResource *entry)
+{
+    for (size_t i = 0; i < wants->count; i++)
+        if (wants->list[i].kind == WANT_VOLUME &&
+            want_is_record(&wants->list[i], entry) &&
+            eval_is_used(e, wants->list[i].owner))
+            return &wants->list[i];
+    return NULL;
+}
+
+/* Only what gives volumes their size; all else stays as it is recorded. */
+static struct match *eval_resizes(const struct eval_in *in,
+                                  struct resources **pool, struct buf *why,
+                                  const struct wants *wants)
+{
+    struct eval e = {.in = in, .why = why, .is_resize = true};
+    const struct want *want;
+
+    e.pool = resources_dup(*pool);
+    begin(&e, in);
+    copy_abandoned(&e);
+    for (size_t i = 0; i < in->record->n_resources; i++) {
+        want = want_of(&e, wants, in->record->resources[i]);
+        if (want)
+            eval_reuse(&e, want, in->record->resources[i]);
+        else
+            eval_record(&e, in->record->resources[i]);
+    }
+    PB_SET(e.match->pod, confirmed, in->record->confirmed);
+    if (e.failures == 0)
+        subtract_grants(&e); /* not for anyone else */
+    for (size_t i = 0; i < e.match->n_grants; i++)
+        resource_free(&e.match->grants[i].resource);
+    e.match->n_grants = 0;
+    return finish(&e, pool);
+}
+
+struct match *evaluate(const struct eval_in *in, struct resources **pool,
+                       struct buf *why)
+{
+    struct match *match;
+    struct wants wants;
+
+    wants_of_pod(&wants, in->pod, &in->overhead);
+    match = eval_whole(in, pool, why, &wants);
+    if (match && match->resize) {
+        match_destroy(&match);
+        match = eval_resizes(in, pool, why, &wants);
+    }
+    wants_free(&wants);
+    return match;
 }

@@ -5,10 +5,12 @@
  *   fresh   nothing of the pod exists: everything is reserved, volumes created
  *   reuse   its reservations and volumes exist: they are found by their exact
  *           ids in what the agent offers, grown or shrunk to what is wanted
- *           now, and missing ones added.  Volumes are used whatever their size.
+ *           now, and missing ones added.
  * A pod must fit wholly on one agent.  The result says which operations go into
  * the ACCEPT, which resources each task gets, and what the pod's record
- * becomes. Next: evaluate_reuse.c, task_build.h.
+ * becomes.  Where volumes get another size first, it has only the operations
+ * for that, and no grants. Next: evaluate_reuse.c, evaluate_resize.c,
+ * task_build.h.
  */
 #ifndef REEVE_OFFER_BROKER_EVALUATE_H
 #define REEVE_OFFER_BROKER_EVALUATE_H
@@ -20,6 +22,7 @@
 #include "lib/mesos/resources.h"
 #include "proto/records.pb-c.h"
 #include "services/offer-broker/ids.h"
+#include "services/offer-broker/resize_book.h"
 #include "services/offer-broker/wants.h"
 
 struct eval_in {
@@ -43,6 +46,10 @@ struct eval_in {
     const char *pre_reserved_role;
     const char *principal; /* NULL or "": none */
     struct id_source *ids;
+    /* May volumes get another size there?  NULL: yes. */
+    struct resize_book *resizes;
+    const char *agent_id;
+    int64_t now_ms;
 };
 
 /* One want and the resource that fulfils it. */
@@ -62,6 +69,8 @@ struct match {
     size_t n_ops;
     Reeve__PodRecord *pod; /* new record; agent, host and time are set by the
                               caller */
+    char *resize;          /* no launch yet: "volume data grows from …"; else
+                              NULL */
 };
 void match_destroy(struct match **match);
 
@@ -85,5 +94,17 @@ size_t evaluate_shown(const Reeve__PodRecord *record,
 char *evaluate_instance_of(const char *operation_id);
 /* Did no reservation of the record ever prove to exist? */
 bool evaluate_is_unconfirmed(const Reeve__PodRecord *record);
+
+/* ---- evaluate_resize.c -------------------------------------------- */
+/* The volume that the operation is to make larger or smaller; NULL: none. */
+Reeve__ReservedResource *evaluate_resize_of(const Reeve__PodRecord *pod,
+                                            const char *operation_id);
+/* The operation was carried out, or will not be. */
+void evaluate_resize_done(Reeve__ReservedResource *volume);
+void evaluate_resize_failed(Reeve__PodRecord *pod,
+                            Reeve__ReservedResource *volume);
+/* How much bare disk the record has given up beside that volume. */
+int64_t evaluate_remainder(const Reeve__PodRecord *pod,
+                           const char *resource_id);
 
 #endif

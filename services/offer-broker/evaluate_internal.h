@@ -9,11 +9,14 @@ struct eval {
     const struct eval_in *in;
     struct resources *pool; /* own copy; becomes the caller's on success */
     struct match *match;
+    bool is_resize; /* only of volumes: no launch */
     struct buf *why;
     size_t failures;
     char *reserve_id; /* operation ids: "data-0__<uuid>" */
     char *create_id;
     Mesos__V1__Offer__Operation *unreserve, *reserve, *create; /* or NULL */
+    Mesos__V1__Offer__Operation **resizes;                     /* after those */
+    size_t n_resizes;
 };
 
 /* Adds one reason. */
@@ -36,6 +39,19 @@ int64_t eval_sum_free(const struct eval *e, const char *name);
 void eval_reserve(struct eval *e, const Mesos__V1__Resource *resource);
 void eval_unreserve(struct eval *e, const Mesos__V1__Resource *resource);
 void eval_create(struct eval *e, const Mesos__V1__Resource *volume);
+/* Carries the change out on our copy of the pool. */
+void eval_apply(struct eval *e, const Mesos__V1__Offer__Operation *op);
+/* "data-0__<uuid>"; malloc'd. */
+char *eval_operation_id(const struct eval_in *in);
+/* The disk reserved by the entry's id, without a volume; NULL: none. */
+const Mesos__V1__Resource *eval_bare_disk(const struct resources *pool,
+                                          const Reeve__ReservedResource *entry);
+/* Has the volume the wanted size, it is returned as it is.  Else the operation
+ * that gives it that size is added, and it is returned as it will be.  entry is
+ * its record, and tells what is under way.  The caller frees. */
+Mesos__V1__Resource *eval_resize(struct eval *e, const struct want *want,
+                                 const Mesos__V1__Resource *volume,
+                                 Reeve__ReservedResource *entry);
 /* Is the want's owner part of this launch? */
 bool eval_is_used(const struct eval *e, const char *owner);
 /* Adds a grant; takes resource.  Not used by this launch: only freed. */

@@ -37,10 +37,9 @@ find_entry(const struct resources *pool, const Reeve__ReservedResource *entry)
     return NULL;
 }
 
-/* The reserved disk whose CREATE never happened. */
-static const Mesos__V1__Resource *
-find_bare_disk(const struct resources *pool,
-               const Reeve__ReservedResource *entry)
+/* Its CREATE never happened, or it is the remainder of a larger volume. */
+const Mesos__V1__Resource *eval_bare_disk(const struct resources *pool,
+                                          const Reeve__ReservedResource *entry)
 {
     for (size_t i = 0; i < resources_count(pool); i++) {
         const Mesos__V1__Resource *r = resources_at(pool, i);
@@ -51,14 +50,33 @@ find_bare_disk(const struct resources *pool,
     return NULL;
 }
 
+/* No more of it is shown than what its volume left. */
+static bool is_remainder(const Reeve__PodRecord *record,
+                         const Reeve__ReservedResource *entry,
+                         const Mesos__V1__Resource *disk)
+{
+    return entry->has_resize_to_milli ||
+           resource_milli(disk) <=
+               evaluate_remainder(record, entry->resource_id);
+}
+
+static bool is_shown(const Reeve__PodRecord *record,
+                     const Reeve__ReservedResource *entry,
+                     const struct resources *pool)
+{
+    const Mesos__V1__Resource *disk = eval_bare_disk(pool, entry);
+
+    return find_entry(pool, entry) ||
+           (disk && !is_remainder(record, entry, disk));
+}
+
 size_t evaluate_shown(const Reeve__PodRecord *record,
                       const struct resources *pool, size_t *of)
 {
     size_t shown = 0;
 
     for (size_t i = 0; i < record->n_resources; i++)
-        if (find_entry(pool, record->resources[i]) ||
-            find_bare_disk(pool, record->resources[i]))
+        if (is_shown(record, record->resources[i], pool))
             shown++;
     if (of)
         *of = record->n_resources;
@@ -95,7 +113,9 @@ static void missing(struct eval *e, const struct want *want,
     AUTO_FREE char *text = want_text(want);
 
     if (!is_unconfirmed(entry)) {
-        eval_fail(e, "its reserved %s is not offered", text);
+        eval_fail(e, "its reserved %s is not offered%s", text,
+                  entry->has_resize_to_milli ? ": it is getting its new size"
+                                             : "");
         return;
     }
     PB_ADD(e->match->pod, abandoned, eval_abandoned(e->in->record, entry));
@@ -228,11 +248,11 @@ static void reuse_volume(struct eval *e, const struct want *want,
                          const Reeve__ReservedResource *entry)
 {
     const Mesos__V1__Resource *found = find_entry(e->pool, entry);
-    const Mesos__V1__Resource *disk = find_bare_disk(e->pool, entry);
+    const Mesos__V1__Resource *disk = eval_bare_disk(e->pool, entry);
     Reeve__ReservedResource *copy;
     Mesos__V1__Resource *volume;
 
-    if (!found && disk) {
+    if (!found && disk && !is_remainder(e->in->record, entry, disk)) {
         bare_disk(e, want, entry, disk);
         return;
     }
@@ -243,8 +263,8 @@ static void reuse_volume(struct eval *e, const struct want *want,
     volume = resource_dup(found);
     copy = eval_record(e, entry);
     confirm(copy);
-    eval_entry_amount(copy, volume);
-    eval_grant(e, want, volume);
+    eval_grant(e, want, eval_resize(e, want, volume, copy));
+    resource_free(&volume);
 }
 
 void eval_reuse(struct eval *e, const struct want *want,
@@ -279,12 +299,12 @@ void eval_orphan(struct eval *e, const Reeve__ReservedResource *entry)
     resource_free(&whole);
 }
 
-static void add_entry(struct resources *pool,
+static void add_entry(struct resources *pool, const Reeve__PodRecord *record,
                       const Reeve__ReservedResource *entry)
 {
     AUTO_MESSAGE Mesos__V1__Resource *resource = NULL;
 
-    if (find_entry(pool, entry) || find_bare_disk(pool, entry))
+    if (is_shown(record, entry, pool))
         return;
     resource = WIRE_DECODE(mesos__v1__resource, entry->resource.data,
                            entry->resource.len, NULL);
@@ -300,7 +320,7 @@ bool evaluate_would_fit(const struct eval_in *in, const struct resources *pool,
     bool fits;
 
     for (size_t i = 0; i < in->record->n_resources; i++)
-        add_entry(all, in->record->resources[i]);
+        add_entry(all, in->record, in->record->resources[i]);
     match = evaluate(in, &all, why);
     fits = match != NULL;
     match_destroy(&match);

@@ -20,6 +20,7 @@
 #define MAX_ID          128
 #define FREE_MARK       "free__"
 #define DESTROY_MARK    "destroy__"
+#define REST_MARK       "rest__"
 
 /* A resource id that records name: how often as wanted, and as given up by pods
  * and by an operator's order.  Wanted by anyone outweighs given up. */
@@ -27,6 +28,8 @@ struct known {
     char *resource_id;
     char *pod; /* the first that named it; NULL: none did */
     size_t wanted, abandoned;
+    size_t remainders;       /* entries for bare disk beside its volume */
+    int64_t remainder_milli; /* how much in all */
     bool is_released;
     UT_hash_handle hh;
 };
@@ -45,6 +48,7 @@ struct stray {
 
 /* An abandoned one that is being freed. */
 struct swept {
+    char *key; /* the id; with REST_MARK before it for a remainder */
     char *resource_id;
     char *problem; /* NULL: none */
     unsigned refusals;
@@ -102,6 +106,7 @@ static void drop_stray(struct janitor *j, struct stray *stray)
 static void drop_swept(struct janitor *j, struct swept *swept)
 {
     HASH_DEL(j->swept, swept);
+    free(swept->key);
     free(swept->resource_id);
     free(swept->problem);
     free(swept);
@@ -166,7 +171,8 @@ static struct known *know(struct janitor *j, const char *pod, const char *id)
 
 static void unknow(struct janitor *j, struct known *known)
 {
-    if (known->wanted + known->abandoned == 0 && !known->is_released)
+    if (known->wanted + known->abandoned + known->remainders == 0 &&
+        !known->is_released)
         drop_known(j, known);
 }
 
@@ -178,7 +184,10 @@ static void learn_entry(struct janitor *j, const char *pod,
     if (!entry->resource_id)
         return;
     known = know(j, pod, entry->resource_id);
-    if (is_abandoned)
+    if (is_abandoned && entry->is_remainder) {
+        known->remainders++;
+        known->remainder_milli += entry->amount_milli;
+    } else if (is_abandoned)
         known->abandoned++;
     else
         known->wanted++;
@@ -193,7 +202,10 @@ static void unlearn_entry(struct janitor *j,
 
     if (!known)
         return;
-    if (is_abandoned)
+    if (is_abandoned && entry->is_remainder) {
+        known->remainders -= known->remainders > 0;
+        known->remainder_milli -= entry->amount_milli;
+    } else if (is_abandoned)
         known->abandoned -= known->abandoned > 0;
     else
         known->wanted -= known->wanted > 0;
@@ -264,6 +276,15 @@ void janitor_learn(struct janitor *j, const struct facts *facts,
     facts_each_release(facts, learn_release, j);
 }
 
+/* Is it no more than what a volume of that id left? */
+static bool is_rest(const struct known *known,
+                    const Mesos__V1__Resource *resource)
+{
+    return known->remainders > 0 && !resource_is_volume(resource) &&
+           str_eq(resource->name, "disk") &&
+           resource_milli(resource) <= known->remainder_milli;
+}
+
 enum janitor_class janitor_classify(const struct janitor *j,
                                     const Mesos__V1__Resource *resource,
                                     const char **pod)
@@ -282,7 +303,9 @@ enum janitor_class janitor_classify(const struct janitor *j,
     if (known && pod)
         *pod = known->pod;
     if (known)
-        return known->wanted == 0 ? JANITOR_ABANDONED : JANITOR_WANTED;
+        return known->wanted == 0 || is_rest(known, resource)
+                   ? JANITOR_ABANDONED
+                   : JANITOR_WANTED;
     framework = resource_label(resource, "framework_id");
     if (*str_or_empty(framework) && !str_eq(framework, j->framework_id))
         return JANITOR_FOREIGN;
@@ -443,6 +466,15 @@ bool janitor_is_abandoned(const struct janitor *j, const char *resource_id,
     return is_known(j, resource_id, true, pod);
 }
 
+bool janitor_has_remainder(const struct janitor *j, const char *resource_id,
+                           const char **pod)
+{
+    const struct known *known = find_known(j, resource_id);
+
+    *pod = known && known->remainders > 0 ? known->pod : NULL;
+    return *pod != NULL;
+}
+
 bool janitor_is_wanted(const struct janitor *j, const char *resource_id,
                        const char **pod)
 {
@@ -492,15 +524,18 @@ operation_id(const char *mark, const char *resource_id, struct id_source *ids)
     return pb_operation_id(id);
 }
 
-char *janitor_resource_of(const char *id, bool *is_last)
+char *janitor_resource_of(const char *id, enum janitor_step *step)
 {
+    static const char *const marks[] = {[JANITOR_DESTROY] = DESTROY_MARK,
+                                        [JANITOR_UNRESERVE] = FREE_MARK,
+                                        [JANITOR_UNRESERVE_REST] = REST_MARK};
     const char *rest = NULL, *end = NULL;
 
-    *is_last = str_starts(str_or_empty(id), FREE_MARK);
-    if (*is_last)
-        rest = id + strlen(FREE_MARK);
-    else if (str_starts(str_or_empty(id), DESTROY_MARK))
-        rest = id + strlen(DESTROY_MARK);
+    for (size_t i = 0; i < ARRAY_LEN(marks) && !rest; i++) {
+        *step = (enum janitor_step)i;
+        if (str_starts(str_or_empty(id), marks[i]))
+            rest = id + strlen(marks[i]);
+    }
     for (const char *at = rest ? strstr(rest, "__") : NULL; at;
          at = strstr(at + 1, "__"))
         end = at;
@@ -528,7 +563,7 @@ static void add_destroy(struct janitor_sweep *sweep,
     add_op(sweep, op);
 }
 
-static void add_unreserve(struct janitor_sweep *sweep,
+static void add_unreserve(struct janitor_sweep *sweep, const char *mark,
                           const Mesos__V1__Resource *resource,
                           struct id_source *ids)
 {
@@ -539,40 +574,46 @@ static void add_unreserve(struct janitor_sweep *sweep,
         resource_strip_volume(bare);
     op = PB_NEW(mesos__v1__offer__operation);
     PB_SET(op, type, MESOS__V1__OFFER__OPERATION__TYPE__UNRESERVE);
-    op->id =
-        operation_id(FREE_MARK, resource_label(resource, "resource_id"), ids);
+    op->id = operation_id(mark, resource_label(resource, "resource_id"), ids);
     op->unreserve = PB_NEW(mesos__v1__offer__operation__unreserve);
     PB_ADD(op->unreserve, resources, bare);
     add_op(sweep, op);
 }
 
-static struct swept *find_swept(const struct janitor *j, const char *id)
+static char *swept_key(const char *resource_id, bool is_remainder)
+{
+    return xasprintf("%s%s", is_remainder ? REST_MARK : "", resource_id);
+}
+
+static struct swept *find_swept(const struct janitor *j, const char *key)
 {
     struct swept *swept = NULL;
 
-    HASH_FIND_STR(j->swept, id, swept);
+    HASH_FIND_STR(j->swept, key, swept);
     return swept;
 }
 
-static bool is_due(const struct janitor *j, const char *resource_id,
-                   int64_t now_ms)
+static bool is_due(const struct janitor *j, const char *key, int64_t now_ms)
 {
-    const struct swept *swept = find_swept(j, resource_id);
+    const struct swept *swept = find_swept(j, key);
 
     return !swept || swept->again_ms <= now_ms;
 }
 
-static void remember(struct janitor *j, const char *resource_id, int64_t now_ms)
+static struct swept *remember(struct janitor *j, const char *resource_id,
+                              bool is_remainder, int64_t now_ms)
 {
-    struct swept *swept = find_swept(j, resource_id);
+    AUTO_FREE char *key = swept_key(resource_id, is_remainder);
+    struct swept *swept = find_swept(j, key);
 
     if (!swept) {
         swept = xcalloc(1, sizeof(*swept));
+        swept->key = MOVE(key);
         swept->resource_id = xstrdup(resource_id);
-        HASH_ADD_KEYPTR(hh, j->swept, swept->resource_id,
-                        strlen(swept->resource_id), swept);
+        HASH_ADD_KEYPTR(hh, j->swept, swept->key, strlen(swept->key), swept);
     }
     swept->again_ms = now_ms + SWEEP_AGAIN_MS;
+    return swept;
 }
 
 /* What no record names any more is free, or another's business. */
@@ -587,45 +628,61 @@ static void forget_swept(struct janitor *j)
     }
 }
 
+struct sweep_at {
+    int64_t now_ms;
+    struct id_source *ids;
+};
+
+/* false: it is not to be freed, or not now. */
+static bool sweep_one(struct janitor *j, const Mesos__V1__Resource *r,
+                      struct janitor_sweep *sweep, const struct sweep_at *at)
+{
+    const char *id = resource_label(r, "resource_id");
+    AUTO_FREE char *key = NULL;
+    bool is_remainder;
+
+    if (janitor_classify(j, r, NULL) != JANITOR_ABANDONED ||
+        !janitor_id_is_plain(id))
+        return false;
+    is_remainder = is_rest(find_known(j, id), r);
+    key = swept_key(id, is_remainder);
+    if (!is_due(j, key, at->now_ms))
+        return false;
+    if (resource_is_volume(r))
+        add_destroy(sweep, r, at->ids);
+    add_unreserve(sweep, is_remainder ? REST_MARK : FREE_MARK, r, at->ids);
+    remember(j, id, is_remainder, at->now_ms);
+    return true;
+}
+
 struct janitor_sweep janitor_sweep(struct janitor *j, struct resources *pool,
                                    int64_t now_ms, struct id_source *ids)
 {
     struct janitor_sweep sweep = {NULL, 0};
+    const struct sweep_at at = {now_ms, ids};
     struct resources *all;
 
     if (j->n_abandoned == 0)
         return sweep;
     forget_swept(j);
     all = resources_dup(pool);
-    for (size_t i = 0; i < resources_count(all); i++) {
-        const Mesos__V1__Resource *r = resources_at(all, i);
-        const char *id = resource_label(r, "resource_id");
-
-        if (janitor_classify(j, r, NULL) != JANITOR_ABANDONED ||
-            !janitor_id_is_plain(id) || !is_due(j, id, now_ms))
-            continue;
-        if (resource_is_volume(r))
-            add_destroy(&sweep, r, ids);
-        add_unreserve(&sweep, r, ids);
-        remember(j, id, now_ms);
-        resources_subtract(pool, r, NULL);
-    }
+    for (size_t i = 0; i < resources_count(all); i++)
+        if (sweep_one(j, resources_at(all, i), &sweep, &at))
+            resources_subtract(pool, resources_at(all, i), NULL);
     resources_destroy(&all);
     return sweep;
 }
 
-void janitor_failed(struct janitor *j, const char *resource_id, const char *why,
-                    int64_t now_ms)
+void janitor_failed(struct janitor *j, const char *operation_id,
+                    const char *why, int64_t now_ms)
 {
+    enum janitor_step step;
+    AUTO_FREE char *id = janitor_resource_of(operation_id, &step);
     struct swept *swept;
 
-    if (!find_known(j, resource_id))
+    if (!id || !find_known(j, id))
         return;
-    swept = find_swept(j, resource_id);
-    if (!swept) { /* asked for by a former process */
-        remember(j, resource_id, now_ms);
-        swept = find_swept(j, resource_id);
-    }
+    swept = remember(j, id, step == JANITOR_UNRESERVE_REST, now_ms);
     free(swept->problem);
     swept->problem = xstrdup(why);
     swept->again_ms =

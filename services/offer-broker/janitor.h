@@ -3,8 +3,9 @@
  *
  * Pure.  By exact id only: what a pod's record names is wanted; what a pod's
  * record names as abandoned, or an operator's order names, may be destroyed and
- * unreserved; what carries our labels and no record names is quarantined: kept,
- * listed, never touched.
+ * unreserved; so may the bare disk that a volume in use left when it was made
+ * smaller, up to the amount that the record names; what carries our labels and
+ * no record names is quarantined: kept, listed, never touched.
  *
  * Freeing needs no memory: the operation's id carries the resource's, so that
  * feedback is understood by whichever process hears it, and what was not
@@ -96,6 +97,9 @@ bool janitor_has_abandoned(const struct janitor *janitor);
 /* Is it this one?  *pod: whose record says so; NULL: an operator's order. */
 bool janitor_is_abandoned(const struct janitor *janitor,
                           const char *resource_id, const char **pod);
+/* Is the bare disk beside its volume given up?  *pod: whose record says so. */
+bool janitor_has_remainder(const struct janitor *janitor,
+                           const char *resource_id, const char **pod);
 /* Does a pod's record want it? */
 bool janitor_is_wanted(const struct janitor *janitor, const char *resource_id,
                        const char **pod);
@@ -114,12 +118,17 @@ struct janitor_sweep {
 struct janitor_sweep janitor_sweep(struct janitor *janitor,
                                    struct resources *pool, int64_t now_ms,
                                    struct id_source *ids);
-/* The resource id that the operation frees, malloc'd; NULL: it is none of
- * those.  is_last: its end means that the resource is free. */
-char *janitor_resource_of(const char *operation_id, bool *is_last);
+enum janitor_step {
+    JANITOR_DESTROY, /* the volume; its disk is still reserved */
+    JANITOR_UNRESERVE,
+    JANITOR_UNRESERVE_REST, /* the bare disk beside a volume */
+};
+/* The resource id that the operation is about, malloc'd; NULL: it is none of
+ * those. */
+char *janitor_resource_of(const char *operation_id, enum janitor_step *step);
 /* It was refused: why, until it is tried again, which is after 2 s and then
  * growing pauses of at most 5 min. */
-void janitor_failed(struct janitor *janitor, const char *resource_id,
+void janitor_failed(struct janitor *janitor, const char *operation_id,
                     const char *why, int64_t now_ms);
 /* NULL: not refused. */
 const char *janitor_problem(const struct janitor *janitor,

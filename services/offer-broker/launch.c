@@ -152,7 +152,8 @@ static void collect_under_way(struct pass *p)
     DL_FOREACH(p->owner->under_way, launch)
     {
         for (size_t i = 0; i < launch->n_demands; i++)
-            places_move(p->places, launch->built[i]->tasks[0]);
+            if (launch->built[i])
+                places_move(p->places, launch->built[i]->tasks[0]);
     }
 }
 
@@ -232,16 +233,17 @@ static void add_built(struct launch *launch, const char *demand_id,
     launch->built[launch->n_demands++] = built;
 }
 
-static void move_operations(struct launch *launch, struct match *match,
-                            struct built *built)
+static void move_operations(struct launch *launch, struct match *match)
 {
-    Mesos__V1__Scheduler__Call__Accept *accept = launch->accept->accept;
-
     for (size_t i = 0; i < match->n_ops; i++)
-        PB_ADD(accept, operations, match->ops[i]);
+        PB_ADD(launch->accept->accept, operations, match->ops[i]);
     match->n_ops = 0;
+}
+
+static void move_launches(struct launch *launch, struct built *built)
+{
     for (size_t i = 0; i < built->n_launches; i++)
-        PB_ADD(accept, operations, built->launches[i]);
+        PB_ADD(launch->accept->accept, operations, built->launches[i]);
     built->n_launches = 0;
 }
 
@@ -255,6 +257,14 @@ static Mesos__V1__ExecutorInfo *executor_of(const struct facts *facts,
                ? WIRE_DECODE(mesos__v1__executor_info, task->executor_info.data,
                              task->executor_info.len, NULL)
                : NULL;
+}
+
+static void set_place(struct pass *p, const struct agent_pool *pool,
+                      Reeve__PodRecord *pod)
+{
+    pb_str(&pod->agent_id, pool->agent_id);
+    pb_str(&pod->hostname, pool->hostname);
+    PB_SET(pod, changed_wall_ms, p->now_wall_ms);
 }
 
 void launch_accept(struct pass *p, size_t at, const struct demand_view *view,
@@ -277,18 +287,40 @@ void launch_accept(struct pass *p, size_t at, const struct demand_view *view,
     if (view->sibling)
         executor = executor_of(p->session->facts, view->sibling->name);
     in.executor = executor;
-    pb_str(&match->pod->agent_id, pool->agent_id);
-    pb_str(&match->pod->hostname, pool->hostname);
-    PB_SET(match->pod, changed_wall_ms, p->now_wall_ms);
+    set_place(p, pool, match->pod);
     built = task_build(&in);
     write_tasks(launch, p, built);
     write_launch(launch, p, view, match->pod);
-    move_operations(launch, match, built);
+    move_operations(launch, match);
+    move_launches(launch, built);
     add_built(launch, view->demand->id, built);
     p->batches[at].n_tasks += built->n_tasks;
     p->session->counts.launches++;
     places_move(p->places, built->tasks[0]);
     set_quiet(&p->owner->quiet, view->demand->id, INT64_MAX);
+}
+
+void launch_resize(struct pass *p, size_t at, const struct demand_view *view,
+                   struct match *match)
+{
+    struct agent_pool *pool = &p->pools[at];
+    struct launch *launch = launch_for(p, at);
+    const struct facts *facts = p->session->facts;
+    AUTO_FREE char *demand_key = facts_key_demand(facts, view->demand->id);
+    AUTO_FREE char *pod_key = facts_key_pod(facts, view->instance);
+    AUTO_FREE char *summary =
+        xasprintf("%s: %s, then it is launched", pool->hostname, match->resize);
+
+    set_place(p, pool, match->pod);
+    writes_require(launch->writes, demand_key, view->revision);
+    writes_require(launch->writes, pod_key, view->record_revision);
+    writes_put(launch->writes, pod_key, &match->pod->base);
+    move_operations(launch, match);
+    add_built(launch, view->demand->id, NULL);
+    outcomes_note(p->session->outcomes, view, summary, "", 1);
+    set_quiet(&p->owner->quiet, view->demand->id, INT64_MAX);
+    log_info("resizing", "service=%s pod=%s agent=%s what=%s", p->session->key,
+             view->instance, pool->agent_id, log_q(match->resize));
 }
 
 static void note_unmet(struct pass *p, const struct demand_view *view)

@@ -95,5 +95,8 @@ bool hold_judge(struct pass *p, struct demand_view *view);
 /* launch.c: adds the launch on this pool to the agent's transaction. */
 void launch_accept(struct pass *p, size_t at, const struct demand_view *view,
                    struct match *match);
+/* The pod's volumes get another size first; the demand goes on waiting. */
+void launch_resize(struct pass *p, size_t at, const struct demand_view *view,
+                   struct match *match);
 
 #endif

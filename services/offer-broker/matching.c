@@ -69,7 +69,7 @@ static bool admits(const struct attempt *a, const struct agent_pool *pool,
     return place_admits(&in, why);
 }
 
-static struct eval_in eval_in_of(const struct attempt *a)
+static struct eval_in eval_in_of(const struct attempt *a, const char *agent_id)
 {
     const struct session *s = a->pass->session;
     const struct demand_view *view = a->view;
@@ -90,6 +90,9 @@ static struct eval_in eval_in_of(const struct attempt *a)
         .pre_reserved_role = spec_pre_reserved_role(view->pod),
         .principal = spec->principal,
         .ids = &s->broker->ids,
+        .resizes = s->resizes,
+        .agent_id = agent_id,
+        .now_ms = a->pass->now_ms,
     };
 }
 
@@ -155,7 +158,7 @@ static bool exceeds_share(const struct attempt *a, size_t at)
 static struct match *try_pool(struct attempt *a, size_t at)
 {
     struct agent_pool *pool = &a->pass->pools[at];
-    const struct eval_in in = eval_in_of(a);
+    const struct eval_in in = eval_in_of(a, pool->agent_id);
     AUTO_BUF struct buf why = {0};
     enum offer_stage stage = OFFER_STAGE_RESOURCES;
     struct match *match;
@@ -473,7 +476,9 @@ static bool place_one(struct attempt *a)
         match = try_pool(a, list[i].at);
     }
     is_placed = match != NULL;
-    if (is_placed)
+    if (is_placed && match->resize)
+        launch_resize(a->pass, list[i - 1].at, a->view, match);
+    else if (is_placed)
         launch_accept(a->pass, list[i - 1].at, a->view, match);
     match_destroy(&match);
     free(list);
@@ -489,7 +494,7 @@ bool matching_would_fit(struct pass *p, struct demand_view *view,
 
     a.role = spec_pod_role(session_spec(p->session), view->pod);
     a.sets = sets_of(view);
-    in = eval_in_of(&a);
+    in = eval_in_of(&a, view->record->agent_id);
     fits = evaluate_would_fit(&in, offered, why);
     free(a.sets);
     free(a.role);

@@ -77,6 +77,7 @@ struct session *session_new(struct broker *broker, const char *key)
     s->reconcile = reconcile_new();
     s->kills = kill_book_new();
     s->janitor = janitor_new();
+    s->resizes = resize_book_new();
     s->outbox = outbox_new(s);
     s->statuses = statuses_new(s);
     s->launches = launches_new(s);
@@ -130,6 +131,7 @@ void session_destroy(struct session **session)
     notes_destroy(&s->notes);
     outbox_destroy(&s->outbox);
     janitor_destroy(&s->janitor);
+    resize_book_destroy(&s->resizes);
     kill_book_destroy(&s->kills);
     reconcile_destroy(&s->reconcile);
     offer_book_destroy(&s->offers);

@@ -26,6 +26,7 @@
 #include "services/offer-broker/offer_book.h"
 #include "services/offer-broker/offer_log.h"
 #include "services/offer-broker/reconcile.h"
+#include "services/offer-broker/resize_book.h"
 #include "services/offer-broker/session_state.h"
 
 struct stream;
@@ -77,6 +78,7 @@ struct session {
     struct reconcile *reconcile;
     struct kill_book *kills;
     struct janitor *janitor;
+    struct resize_book *resizes;
     struct outbox *outbox;
     struct statuses *statuses;
     struct launches *launches;

@@ -374,22 +374,35 @@ static void judge_task(struct statuses *st, const Mesos__V1__TaskStatus *status)
 }
 
 /* ---- one operation update ----------------------------------------- */
-static void remove_abandoned(struct statuses *st, const char *pod_instance,
-                             const char *resource_id)
+static void remove_abandoned(Reeve__PodRecord *pod, const char *resource_id,
+                             bool is_remainder)
 {
-    Reeve__PodRecord *pod = pod_to_change(st, pod_instance);
     size_t kept = 0;
 
     for (size_t i = 0; pod && i < pod->n_abandoned; i++) {
-        ProtobufCMessage *entry = &pod->abandoned[i]->base;
+        Reeve__ReservedResource *entry = pod->abandoned[i];
 
-        if (!str_eq(pod->abandoned[i]->resource_id, resource_id))
-            pod->abandoned[kept++] = pod->abandoned[i];
+        if (str_eq(entry->resource_id, resource_id) &&
+            (bool)entry->is_remainder == is_remainder)
+            PB_FREE(entry);
         else
-            wire_free(&entry);
+            pod->abandoned[kept++] = entry;
     }
     if (pod)
         pod->n_abandoned = kept;
+}
+
+/* The volume's own disk is another matter. */
+static void note_rest_freed(struct statuses *st, const char *resource_id)
+{
+    struct session *s = st->session;
+    const char *pod;
+
+    if (!janitor_has_remainder(s->janitor, resource_id, &pod))
+        return;
+    log_info("freed", "service=%s resource=%s pod=%s what=remainder", s->key,
+             resource_id, pod);
+    remove_abandoned(pod_to_change(st, pod), resource_id, true);
 }
 
 /* What a record gave up is free now: the record is fulfilled. */
@@ -404,11 +417,46 @@ static void note_freed(struct statuses *st, const char *resource_id)
     log_info("freed", "service=%s resource=%s pod=%s", s->key, resource_id,
              pod ? pod : "-");
     if (pod) {
-        remove_abandoned(st, pod, resource_id);
+        remove_abandoned(pod_to_change(st, pod), resource_id, false);
         return;
     }
     key = facts_key_release(s->facts, resource_id);
     writes_delete(st->writes, key);
+}
+
+static const char *why_of(const Mesos__V1__OperationStatus *status)
+{
+    return *str_or_empty(status->message) ? status->message
+                                          : operation_state_name(status->state);
+}
+
+/* A volume has got its new size, or will not get it by that operation. */
+static void judge_resize(struct statuses *st,
+                         const Mesos__V1__OperationStatus *status)
+{
+    struct session *s = st->session;
+    const char *operation = status->operation_id->value;
+    AUTO_FREE char *instance = evaluate_instance_of(operation);
+    const Reeve__PodRecord *now = instance ? pod_now(st, instance) : NULL;
+    Reeve__ReservedResource *volume;
+    Reeve__PodRecord *pod;
+
+    if (!now || !evaluate_resize_of(now, operation) ||
+        !operation_state_is_terminal(status->state))
+        return;
+    pod = pod_to_change(st, instance);
+    volume = evaluate_resize_of(pod, operation);
+    if (status->state == MESOS__V1__OPERATION_STATE__OPERATION_FINISHED) {
+        log_info("resized", "service=%s pod=%s volume=%s", s->key, instance,
+                 volume->container_path);
+        resize_book_done(s->resizes, volume->resource_id);
+        evaluate_resize_done(volume);
+        return;
+    }
+    resize_book_refused(s->resizes, volume->resource_id,
+                        volume->resize_to_milli, why_of(status),
+                        clock_mono_ms());
+    evaluate_resize_failed(pod, volume);
 }
 
 static bool names_operation(const Reeve__PodRecord *pod, const char *operation)
@@ -424,12 +472,14 @@ static void operation_finished(struct statuses *st, const char *operation)
 {
     AUTO_FREE char *instance = evaluate_instance_of(operation);
     const Reeve__PodRecord *now = instance ? pod_now(st, instance) : NULL;
-    bool is_last;
-    AUTO_FREE char *resource_id = janitor_resource_of(operation, &is_last);
+    enum janitor_step step;
+    AUTO_FREE char *resource_id = janitor_resource_of(operation, &step);
     Reeve__PodRecord *pod;
 
-    if (resource_id && is_last)
+    if (resource_id && step == JANITOR_UNRESERVE)
         note_freed(st, resource_id);
+    else if (resource_id && step == JANITOR_UNRESERVE_REST)
+        note_rest_freed(st, resource_id);
     if (!now || !names_operation(now, operation))
         return;
     pod = pod_to_change(st, instance);
@@ -442,11 +492,10 @@ static void judge_operation(struct statuses *st,
                             const Mesos__V1__OperationStatus *status)
 {
     const char *id = status->operation_id ? status->operation_id->value : NULL;
-    AUTO_FREE char *resource_id = NULL;
-    bool is_last;
 
     if (!id)
         return;
+    judge_resize(st, status);
     if (status->state == MESOS__V1__OPERATION_STATE__OPERATION_FINISHED) {
         operation_finished(st, id);
         return;
@@ -456,13 +505,7 @@ static void judge_operation(struct statuses *st,
             "service=%s operation=%s state=%s message=%s", st->session->key, id,
             operation_state_name(status->state),
             log_q(str_or_empty(status->message)));
-    resource_id = janitor_resource_of(id, &is_last);
-    if (resource_id)
-        janitor_failed(st->session->janitor, resource_id,
-                       *str_or_empty(status->message)
-                           ? status->message
-                           : operation_state_name(status->state),
-                       clock_mono_ms());
+    janitor_failed(st->session->janitor, id, why_of(status), clock_mono_ms());
 }
 
 static void acknowledge_operation(struct session *s,

@@ -26,7 +26,13 @@
 #define YOUNG_MS       15000 /* what was given up just now may yet be made */
 #define MAX_AGENTS     1000  /* in one round */
 
-enum question { ASK_NOTHING, ASK_FRAMEWORKS, ASK_AGENTS, ASK_AGENT };
+enum question {
+    ASK_NOTHING,
+    ASK_FRAMEWORKS,
+    ASK_AGENTS,
+    ASK_AGENT,
+    ASK_ABILITY
+};
 
 struct survey {
     struct session *session;
@@ -43,6 +49,9 @@ struct survey {
     size_t n_agents;
     int64_t round_ms, pause_ms;
     size_t writes; /* under way */
+    /* What an agent is able to. */
+    char *able_agent; /* asked about; NULL: none */
+    unsigned able_refusals;
 };
 
 static void begin(struct survey *v, enum question question);
@@ -73,6 +82,7 @@ void survey_destroy(struct survey **survey)
     http_request_cancel(&v->request);
     census_destroy(&v->census);
     drop_agents(v);
+    free(v->able_agent);
     free(v);
     *survey = NULL;
 }
@@ -82,9 +92,10 @@ static char *url_of(const struct survey *v)
 {
     const char *master = master_list_current(v->session->masters);
 
-    if (v->asking == ASK_AGENT)
+    if (v->asking == ASK_AGENT || v->asking == ASK_ABILITY)
         return xasprintf("%s/slaves?slave_id=%s", master,
-                         v->agents[v->n_agents - 1]);
+                         v->asking == ASK_AGENT ? v->agents[v->n_agents - 1]
+                                                : v->able_agent);
     return xasprintf("%s/%s", master,
                      v->asking == ASK_FRAMEWORKS ? "frameworks" : "slaves");
 }
@@ -290,8 +301,12 @@ static bool is_there(const struct sweep_up *u, const char *resource_id)
 static bool is_ghost(const struct sweep_up *u,
                      const Reeve__ReservedResource *entry)
 {
-    return str_eq(entry->agent_id, u->agent_id) &&
-           !is_there(u, entry->resource_id);
+    if (!str_eq(entry->agent_id, u->agent_id))
+        return false;
+    if (entry->is_remainder)
+        return !census_has_bare(u->survey->census, u->agent_id,
+                                str_or_empty(entry->resource_id));
+    return !is_there(u, entry->resource_id);
 }
 
 /* Given up, and not there (any more, or it never was): nothing is left to do.
@@ -418,6 +433,61 @@ static void on_agent(struct survey *v, const struct http_answer *answer)
         compare(v, agent_id);
 }
 
+/* ---- may volumes get another size --------------------------------- */
+static enum resize_ability ability_of(const struct survey *v,
+                                      const char *agent_id)
+{
+    if (!census_has_agent(v->census, agent_id))
+        return RESIZE_UNKNOWN; /* it is away, or unlike what is expected */
+    return census_can_resize(v->census, agent_id) ? RESIZE_ABLE : RESIZE_UNABLE;
+}
+
+/* The endpoint is closed to us.  All agents since Mesos 1.6 are able to. */
+static bool is_closed(struct survey *v, const struct http_answer *answer)
+{
+    if (answer->err.code || answer->status < 400 || answer->status >= 500)
+        return false;
+    if (answer->status == 401)
+        auth_refused(v->session->broker->auth);
+    if (answer->status != 403 && ++v->able_refusals < MAX_REFUSALS)
+        return false;
+    log_odd("ability_untold", "service=%s agent=%s status=%d", v->session->key,
+            v->able_agent, answer->status);
+    v->able_refusals = 0;
+    return true;
+}
+
+static void on_ability(struct survey *v, const struct http_answer *answer)
+{
+    struct resize_book *book = v->session->resizes;
+    enum resize_ability ability = RESIZE_UNKNOWN;
+    int64_t now_ms = clock_mono_ms();
+
+    if (is_closed(v, answer))
+        ability = RESIZE_UNTOLD;
+    else if (!answer->err.code && answer->status == 200 &&
+             census_read_agents(v->census, answer->body, answer->body_len,
+                                NULL) == 0)
+        ability = ability_of(v, v->able_agent);
+    if (ability == RESIZE_UNKNOWN)
+        resize_book_put_off(book, v->able_agent, now_ms);
+    else
+        resize_book_answer(book, v->able_agent, ability, now_ms);
+    broker_wake(v->session->broker);
+}
+
+static bool ask_ability(struct survey *v, int64_t now_ms)
+{
+    const char *agent_id = resize_book_next(v->session->resizes, now_ms);
+
+    if (!agent_id || !janitor_id_is_plain(agent_id))
+        return false;
+    free(v->able_agent);
+    v->able_agent = xstrdup(agent_id);
+    begin(v, ASK_ABILITY);
+    return true;
+}
+
 static void on_answer(void *self, const struct http_answer *answer)
 {
     struct survey *v = self;
@@ -425,6 +495,8 @@ static void on_answer(void *self, const struct http_answer *answer)
     v->request = NULL;
     if (v->asking == ASK_AGENT)
         on_agent(v, answer);
+    else if (v->asking == ASK_ABILITY)
+        on_ability(v, answer);
     else
         on_registration(v, answer);
 }
@@ -450,7 +522,7 @@ void survey_agents(struct survey *v)
 {
     int64_t now_ms = clock_mono_ms();
 
-    if (v->request || v->writes > 0)
+    if (v->request || v->writes > 0 || ask_ability(v, now_ms))
         return;
     if (v->n_agents > 0) {
         begin(v, ASK_AGENT);

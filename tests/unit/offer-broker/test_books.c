@@ -434,27 +434,29 @@ Test(janitor, frees_only_what_a_record_gave_up)
 
 static const struct {
     const char *operation, *resource;
-    bool is_last;
+    enum janitor_step step; /* where there is a resource */
 } operation_cases[] = {
-    {"free__abc__u-1", "abc", true},
-    {"destroy__abc__u-1", "abc", false},
-    {"free__a__b__u-1", "a__b", true},
-    {"free__abc", NULL, true},
-    {"free____u", NULL, true},
-    {"data-0__u-1", NULL, false},
-    {"", NULL, false},
-    {NULL, NULL, false},
+    {"free__abc__u-1", "abc", JANITOR_UNRESERVE},
+    {"destroy__abc__u-1", "abc", JANITOR_DESTROY},
+    {"rest__abc__u-1", "abc", JANITOR_UNRESERVE_REST},
+    {"free__a__b__u-1", "a__b", JANITOR_UNRESERVE},
+    {"free__abc", NULL, 0},
+    {"free____u", NULL, 0},
+    {"rest-0__u-1", NULL, 0},
+    {"data-0__u-1", NULL, 0},
+    {"", NULL, 0},
+    {NULL, NULL, 0},
 };
 
 Test(janitor, feedback_is_understood_without_memory)
 {
     for (size_t i = 0; i < ARRAY_LEN(operation_cases); i++) {
-        bool is_last;
+        enum janitor_step step;
         AUTO_FREE char *id =
-            janitor_resource_of(operation_cases[i].operation, &is_last);
+            janitor_resource_of(operation_cases[i].operation, &step);
 
         cr_expect(str_eq(id, operation_cases[i].resource), "case %zu", i);
-        cr_expect_eq(is_last, operation_cases[i].is_last, "case %zu", i);
+        cr_expect(!id || step == operation_cases[i].step, "case %zu", i);
     }
 }
 
@@ -539,7 +541,7 @@ Test(janitor, frees_what_the_operator_gave_up_and_nothing_else)
     cr_expect_str_eq(sweep.ops[1]->id->value, "free__stray-1__id-2");
     cr_expect_null(sweep.ops[1]->unreserve->resources[0]->disk);
     cr_expect_eq(resources_count(pool), 1);
-    janitor_failed(janitor, "stray-1", "in use", 1000);
+    janitor_failed(janitor, "free__stray-1__id-2", "in use", 1000);
     cr_expect_str_eq(janitor_problem(janitor, "stray-1"), "in use");
     cr_expect_null(janitor_problem(janitor, "stray-2"));
     free_sweep(&sweep);
@@ -560,6 +562,77 @@ Test(janitor, frees_what_the_operator_gave_up_and_nothing_else)
 }
 
 /* What is gone at the master does not count for ever. */
+static Mesos__V1__Resource *disk_of(int64_t milli, bool is_volume)
+{
+    Mesos__V1__Resource *r = reserved("disk", "wanted", "f1");
+
+    resource_set_milli(r, milli);
+    if (!is_volume)
+        return r;
+    r->disk = PB_NEW(mesos__v1__resource__disk_info);
+    r->disk->persistence = PB_NEW(mesos__v1__resource__disk_info__persistence);
+    r->disk->persistence->id = xstrdup("p");
+    return r;
+}
+
+static const struct {
+    const char *name;
+    int64_t milli;
+    bool is_volume, is_given_up;
+} remainder_cases[] = {
+    {"the remainder", 500, false, true},
+    {"a part of it", 100, false, true},
+    {"more than the record names", 501, false, false},
+    {"the volume, however small", 500, true, false},
+};
+
+/* The bare disk beside a volume in use goes, and only that. */
+Test(janitor, frees_the_remainder_beside_a_volume)
+{
+    for (size_t i = 0; i < ARRAY_LEN(remainder_cases); i++) {
+        struct facts *facts = facts_of_one_pod();
+        struct janitor *janitor = janitor_new();
+        struct resources *pool = resources_new();
+        Mesos__V1__Resource *disk =
+            disk_of(remainder_cases[i].milli, remainder_cases[i].is_volume);
+        Reeve__PodRecord *pod = PB_NEW(reeve__pod_record);
+        Reeve__ReservedResource *rest = entry("wanted");
+        struct counting_ids ids;
+        struct janitor_sweep sweep;
+        const char *of;
+
+        counting_ids(&ids);
+        janitor_learn(janitor, facts, "f1");
+        cr_expect_not(janitor_has_remainder(janitor, "wanted", &of));
+        facts_watch_pods(facts, on_pod, janitor);
+        PB_SET(rest, is_remainder, true);
+        PB_SET(rest, amount_milli, 500);
+        PB_ADD(pod, resources, entry("wanted"));
+        PB_ADD(pod, abandoned, rest);
+        apply(facts, "service/svc/pod/data-0", &pod->base, 2);
+        resources_add(pool, disk);
+        sweep = janitor_sweep(janitor, pool, 0, &ids.source);
+        cr_expect_eq(sweep.n_ops, remainder_cases[i].is_given_up, "case %s",
+                     remainder_cases[i].name);
+        if (sweep.n_ops) {
+            cr_expect_str_eq(sweep.ops[0]->id->value, "rest__wanted__id-1");
+            cr_expect(sweep.ops[0]->unreserve);
+        }
+        free_sweep(&sweep);
+        cr_expect(janitor_has_remainder(janitor, "wanted", &of));
+        cr_expect_str_eq(of, "data-0");
+        cr_expect_not(janitor_is_abandoned(janitor, "wanted", &of));
+        apply(facts, "service/svc/pod/data-0", NULL, 3);
+        cr_expect_not(janitor_has_remainder(janitor, "wanted", &of));
+        cr_expect_eq(class_of(janitor, "wanted"), JANITOR_UNKNOWN);
+        free_message(pod);
+        resource_free(&disk);
+        resources_destroy(&pool);
+        janitor_destroy(&janitor);
+        facts_destroy(&facts);
+    }
+}
+
 static bool is_two(const void *self, const char *id)
 {
     (void)self;

@@ -96,6 +96,38 @@ Test(census, what_an_agent_holds)
     cr_expect(census_has(c, "S0", "r1"));
     cr_expect_not(census_has(c, "S0", "r2"));
     cr_expect_not(census_has(c, "S1", "r1"));
+    cr_expect(census_has_bare(c, "S0", "r1"));
+    cr_expect_not(census_has_bare(c, "S0", "r2"));
+    cr_expect_not(census_can_resize(c, "S0"));
+    cr_expect_not(census_can_resize(c, "S1"));
+    census_destroy(&c);
+}
+
+#define VOLUME(id)                                                             \
+    "{\"name\":\"disk\",\"disk\":{\"persistence\":{\"id\":\"p\"}},"            \
+    "\"reservations\":[{" LABELS(id, "f0") "}]}"
+#define BARE(id) "{\"name\":\"disk\",\"reservations\":[{" LABELS(id, "f0") "}]}"
+
+Test(census, volumes_and_what_is_beside_them)
+{
+    static const char
+        text[] = "{\"slaves\":[{\"id\":\"S0\",\"capabilities\":[\"MULTI_ROLE\","
+                 "7,"
+                 "\"RESIZE_VOLUME\"],\"reserved_resources_full\":{\"r\":"
+                 "[" VOLUME("r1") "," VOLUME("r2") "," BARE("r2") "," BARE(
+                     "r3") "," VOLUME("r3") "]}},{\"id\":\"S1\","
+                                            "\"capabilities\":[\"MULTI_ROLE\"],"
+                                            "\"reserved_resources_full\":{}}]}";
+    struct census *c = census_new();
+
+    cr_assert_eq(census_read_agents(c, text, strlen(text), NULL), 0);
+    cr_expect(census_has(c, "S0", "r1"));
+    cr_expect_not(census_has_bare(c, "S0", "r1"));
+    cr_expect(census_has_bare(c, "S0", "r2"));
+    cr_expect(census_has_bare(c, "S0", "r3"));
+    cr_expect(census_can_resize(c, "S0"));
+    cr_expect(census_has_agent(c, "S1"));
+    cr_expect_not(census_can_resize(c, "S1"));
     census_destroy(&c);
 }
 

@@ -301,21 +301,6 @@ Test(evaluate, reuse_cannot_grow)
     teardown(&b);
 }
 
-Test(evaluate, volume_is_used_whatever_its_size)
-{
-    struct bench b;
-    Reeve__PodRecord *record;
-
-    setup(&b, make_pod(), "cpus:4;mem:4096;disk:10240");
-    record = first_launch(&b, "cpus:2");
-    b.pod->resource_sets[0]->volumes[0]->size_mib = 4096;
-    run(&b);
-    cr_assert(b.match, "%s", buf_text(&b.why));
-    cr_expect_eq(b.match->n_ops, 0);
-    free_message(record);
-    teardown(&b);
-}
-
 Test(evaluate, part_of_a_pod_waits_for_the_rest)
 {
     struct bench b;
