@@ -391,11 +391,37 @@ static Mesos__V1__Resource *take_free(struct eval *e, const struct want *want)
     return taken;
 }
 
+/* What agents reserve to the pod's own role themselves has no labels and cannot
+ * get any, so that nobody could tell whose it is: only a role below it takes
+ * that.  " (…)", malloc'd; "" when there is none. */
+static char *static_text(const struct eval *e, const char *name)
+{
+    AUTO_FREE char *amount = NULL;
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < resources_count(e->pool); i++) {
+        const Mesos__V1__Resource *r = resources_at(e->pool, i);
+
+        if (r->n_reservations == 1 && !resource_is_dynamic(r) &&
+            str_eq(r->name, name) &&
+            str_eq(r->reservations[0]->role, e->in->role))
+            sum += resource_milli(r);
+    }
+    if (sum == 0 || e->in->pre_reserved_role)
+        return xstrdup("");
+    amount = milli_text(sum);
+    return xasprintf(" (%s more are reserved to role %s by the agent's own "
+                     "settings: only a pod with that as its pre-reserved-role "
+                     "takes them)",
+                     amount, e->in->role);
+}
+
 static void fail_fresh(struct eval *e, const struct want *want)
 {
     AUTO_FREE char *text = want_text(want);
     AUTO_FREE char *needed = milli_text(want->milli);
     AUTO_FREE char *offered = milli_text(eval_sum_free(e, want->name));
+    AUTO_FREE char *more = static_text(e, want->name);
 
     if (want->kind == WANT_PORT)
         eval_fail(e, "%s is not offered", text);
@@ -403,9 +429,10 @@ static void fail_fresh(struct eval *e, const struct want *want)
              want->volume->type == REEVE__VOLUME_SPEC__TYPE__MOUNT)
         eval_fail(e, "no MOUNT disk for %s", text);
     else if (want->kind == WANT_VOLUME)
-        eval_fail(e, "disk %s MiB offered, %s", offered, text);
+        eval_fail(e, "disk %s MiB offered, %s%s", offered, text, more);
     else
-        eval_fail(e, "%s %s offered, %s needed", want->name, offered, needed);
+        eval_fail(e, "%s %s offered, %s needed%s", want->name, offered, needed,
+                  more);
 }
 
 static void push_reservation(const struct eval *e,

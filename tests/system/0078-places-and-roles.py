@@ -19,9 +19,11 @@ POD = """
     memory: 32
     volume: {{path: data, type: ROOT, size: 32}}
 """
-# Each agent has two of its four cpus for the role `public`.
+# Each agent has two of its five cpus for the role `public`, and one for that of
+# the service itself.
 RESOURCES = ("cpus:2;mem:2048;disk:4096;cpus(public):2;mem(public):2048;"
-             "disk(public):4096;ports(public):[{0}-{1}]")
+             "disk(public):4096;ports(public):[{0}-{1}];cpus(where-role):1;"
+             "mem(where-role):512;disk(where-role):1024")
 
 
 def rule(kind, **keys):
@@ -41,7 +43,9 @@ def spec(hosts):
                 + POD.format(name="b", count=1, more="placement: '"
                              + json.dumps(away) + "'")
                 + POD.format(name="p", count=1,
-                             more="pre-reserved-role: public"))
+                             more="pre-reserved-role: public")
+                + POD.format(name="o", count=1,
+                             more="pre-reserved-role: where-role"))
 
 
 def hosts_of(s):
@@ -76,7 +80,7 @@ with Suite() as s:
 
     spec(all_hosts[:2])
     s.up(SPEC)
-    s.wait_running(["a-0", "a-1", "b-0", "p-0"])
+    s.wait_running(["a-0", "a-1", "b-0", "p-0", "o-0"])
     at = hosts_of(s)
     check("rules as objects place the pods",
           sorted([at["a-0"], at["a-1"]]) == all_hosts[:2]
@@ -85,8 +89,12 @@ with Suite() as s:
     check("a pre-reserved pod lives on what its role had",
           round(mine.get("cpus", 0), 3) == 0.2 and mine.get("mem") == 64
           and mine.get("disk") == 288, mine)
+    own = reserved(s, "where-role/where-role")
+    check("so may one on what its own role had",
+          round(own.get("cpus", 0), 3) == 0.2 and own.get("disk") == 288, own)
     plain = reserved(s, "where-role")
-    check("and the others do not", round(plain["cpus"], 3) == 0.6, plain)
+    check("and the others do not", round(plain["cpus"], 3) == 0.6 + 3 - 0.2,
+          plain)
 
     before = s.task_ids()
     s.kill_task("p-0")

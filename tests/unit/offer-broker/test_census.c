@@ -110,14 +110,14 @@ Test(census, what_an_agent_holds)
 
 Test(census, volumes_and_what_is_beside_them)
 {
-    static const char
-        text[] = "{\"slaves\":[{\"id\":\"S0\",\"capabilities\":[\"MULTI_ROLE\","
-                 "7,"
-                 "\"RESIZE_VOLUME\"],\"reserved_resources_full\":{\"r\":"
-                 "[" VOLUME("r1") "," VOLUME("r2") "," BARE("r2") "," BARE(
-                     "r3") "," VOLUME("r3") "]}},{\"id\":\"S1\","
-                                            "\"capabilities\":[\"MULTI_ROLE\"],"
-                                            "\"reserved_resources_full\":{}}]}";
+    static const char text[] =
+        "{\"slaves\":[{\"id\":\"S0\",\"capabilities\":[\"MULTI_ROLE\","
+        "7,"
+        "\"RESIZE_VOLUME\"],\"reserved_resources_full\":{\"r\":"
+        "[" VOLUME("r1") "," VOLUME("r2") "," BARE("r2") "," BARE(
+            "r3") "," VOLUME("r3") "]}},{\"id\":\"S1\","
+                                   "\"capabilities\":[\"MULTI_ROLE\"],"
+                                   "\"reserved_resources_full\":{}}]}";
     struct census *c = census_new();
 
     cr_assert_eq(census_read_agents(c, text, strlen(text), NULL), 0);

@@ -70,6 +70,13 @@ static const struct {
      "cpus 0.4 offered, 1 needed; mem 32 offered, 256 needed"},
     {"nothing", "ports:[1-2]", false, NULL},
     {"reserved for others", "cpus(other):4;mem:4096;disk:4096", false, NULL},
+    {"reserved to its role by the agent",
+     "cpus(data-store-role):4;mem:4096;disk:4096", false, NULL},
+    {"the same, told", "cpus:1.05;cpus(data-store-role):4;mem:288;disk:1280",
+     false,
+     "cpus 0.95 offered, 1 needed (4 more are reserved to role data-store-role "
+     "by the agent's own settings: only a pod with that as its "
+     "pre-reserved-role takes them)"},
 };
 
 Test(evaluate, fresh)
