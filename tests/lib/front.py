@@ -84,11 +84,13 @@ class Devcluster(Process):
 class Front:
     """A TCP proxy to 127.0.0.1:port.  tls: a PEM with key and certificate.
     wanted: a predicate on the Authorization value of each request; what it
-    refuses is answered 401."""
+    refuses is answered 401.  answers: {path: status} of requests that do not
+    reach the master."""
 
-    def __init__(self, port, tls=None, wanted=None):
+    def __init__(self, port, tls=None, wanted=None, answers=None):
         self.target = port
-        self.wanted = wanted
+        self.answers = answers or {}
+        self.wanted = wanted or (self.answers and (lambda _: True))
         self.connections = self.refused = self.passed = 0
         self.stopping = False
         self.context = None
@@ -162,12 +164,15 @@ class Front:
                         (k.lower(), v.strip()) for k, _, v in
                         (line.partition(":") for line in
                          head.decode("latin-1").split("\r\n")[1:]))
+                    status = self.answers.get(head.split()[1].decode())
                     if not self.wanted(fields.get("authorization", "")):
+                        status = 401
+                    if status:
                         self.refused += 1
-                        conn.sendall(b"HTTP/1.1 401 Unauthorized\r\n"
-                                     b"Content-Length: 13\r\n"
+                        conn.sendall(b"HTTP/1.1 %d Refused\r\n"
+                                     b"Content-Length: 8\r\n"
                                      b"Connection: close\r\n\r\n"
-                                     b"Unauthorized.")
+                                     b"Refused." % status)
                         return
                     self.passed += 1
                     body_left = int(fields.get("content-length", "0"))

@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every option of the framework reaches the master; a change of one does, too,
 without a task noticing.  An identity that was refused comes back by itself when
-it is set back.  A bearer token is read again when it is refused."""
+it is set back.  A bearer token is read again when it is refused.  A master that
+does not tell what runs already is no hindrance, but health says so."""
+import json
 import os
 import subprocess
 import sys
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from front import Devcluster, Front
-from suite import FOLDER, ROOT, TOOLS, Suite, check, done, wait_for
+from suite import (FOLDER, ROOT, TOOLS, Suite, check, done, together,
+                   wait_for)
 
 SPEC = "examples/data-store/svc.yml"
 OPTIONS = {"REEVE_FAILOVER_TIMEOUT_S": "86400",
@@ -84,10 +88,11 @@ def bearer():
         f.write("first\n")
     suite = Suite(REEVE_TOKEN_FILE=path)
     with Devcluster(suite.ports) as d, Front(
-            d.port, wanted=lambda v: v == f"Bearer {good[0]}") as front, \
-            suite as s:
+            d.port, wanted=lambda v: v == f"Bearer {good[0]}",
+            answers={"/frameworks": 403}) as front, suite as s:
         s.up(SPEC, "--master", f"http://127.0.0.1:{front.port}")
         check("a bearer token lets in", len(s.tasks()) == 5)
+        untold(s, "403 to /frameworks")
         before, refused = s.task_ids(), front.refused
         good[0] = "second"
         s.post("/v1/pod/data-0/restart")
@@ -103,6 +108,43 @@ def bearer():
         check("no level=bad line", not s.bad_lines(), s.bad_lines())
 
 
-options()
-bearer()
+def suite_says(s):
+    return s.reeve("--run-dir", s.run_dir, "suite", ok_codes=None).stdout
+
+
+def untold(s, what):
+    """The check `registration` is not well, and says this."""
+    text = suite_says(s)
+    check(f"registered all the same, and health tells of {what}",
+          "could not be checked whether service data-store runs already" in text
+          and what in text, text)
+
+
+def closed(path, status):
+    suite = Suite(agents=1)
+    with Devcluster(suite.ports) as d, Front(
+            d.port, answers={path: status}) as front, suite as s:
+        s.up(SPEC, "--master", f"http://127.0.0.1:{front.port}", wait=False)
+        if status == 404:  # it may be a master that starts: asked again
+            wait_for("three questions", lambda: front.refused >= 3)
+            check("nothing is registered meanwhile", not json.loads(
+                urllib.request.urlopen(f"http://127.0.0.1:{d.port}/frameworks",
+                                       timeout=10).read())["frameworks"])
+            text = suite_says(s)
+            check("it is told what is waited for", "does not say whether the "
+                  "service runs already" in text, text)
+        s.wait_plan()
+        untold(s, f"{status} to {path}")
+        check("no level=bad line", not s.bad_lines(), s.bad_lines())
+
+
+def closed_401():
+    closed("/frameworks", 401)
+
+
+def closed_404():
+    closed("/slaves", 404)
+
+
+together(options, bearer, closed_401, closed_404)
 done()
