@@ -393,6 +393,29 @@ static int port_of(int fd)
                                                   : address.in.sin_port);
 }
 
+static struct MHD_Daemon *
+start_daemon(struct httpd *h, const struct httpd_config *config, int fd)
+{
+    int idle_s =
+        config->idle_timeout_s ? config->idle_timeout_s : DEFAULT_IDLE_S;
+    bool tls = config->certificate;
+    struct MHD_OptionItem options[] = {
+        {tls ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, 0,
+         (void *)(uintptr_t)config->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)config->key},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0), 0,
+        NULL, NULL, on_access, h, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+        MHD_OPTION_URI_LOG_CALLBACK, on_url, h, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)idle_s, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+}
+
 struct httpd *httpd_new(struct loop *loop, const struct httpd_config *config,
                         void (*handle_fn)(void *self,
                                           struct httpd_request *request),
@@ -409,21 +432,18 @@ struct httpd *httpd_new(struct loop *loop, const struct httpd_config *config,
     h->port = port_of(fd);
     h->max_body_bytes =
         config->max_body_bytes ? config->max_body_bytes : DEFAULT_MAX_BODY;
-    int idle_s =
-        config->idle_timeout_s ? config->idle_timeout_s : DEFAULT_IDLE_S;
-    h->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, h,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        h, MHD_OPTION_URI_LOG_CALLBACK, on_url, h,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle_s,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-        MHD_OPTION_END);
+    h->daemon = start_daemon(h, config, fd);
     if (!h->daemon) {
         close(fd);
         free(h);
-        err_set(err, ERR_IO, "%s:%d: cannot start the HTTP server", address,
-                config->port);
+        if (config->certificate)
+            err_set(err, ERR_INVALID,
+                    "%s:%d: cannot serve TLS: certificate and key must be PEM, "
+                    "and of each other",
+                    address, config->port);
+        else
+            err_set(err, ERR_IO, "%s:%d: cannot start the HTTP server", address,
+                    config->port);
         return NULL;
     }
     h->epoll_fd =

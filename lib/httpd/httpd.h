@@ -22,9 +22,12 @@ struct httpd_config {
     size_t max_body_bytes; /* larger: 413; 0: 32 MiB */
     /* Longest idle connection; 0: 120 s.  Streams are exempt. */
     int idle_timeout_s;
+    /* TLS with this chain and key, as PEM; both or none. */
+    const char *certificate, *key;
 };
 
-/* ERR_EXISTS with the address in the text when the port is taken. */
+/* ERR_EXISTS with the address in the text when the port is taken; ERR_INVALID
+ * when certificate and key are none, or not of each other. */
 struct httpd *httpd_new(struct loop *loop, const struct httpd_config *config,
                         void (*handle)(void *self,
                                        struct httpd_request *request),
