@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cluster - see cluster.h
+/* cluster - see cluster.h; the agents are in cluster_members.c
  *
  * Messages to and from a hung agent wait in its queues; nothing is lost.
  */
@@ -14,7 +14,7 @@
 
 #include "devcluster/agent.h"
 #include "devcluster/agent_http.h"
-#include "devcluster/cluster_files.h"
+#include "devcluster/cluster_state.h"
 #include "devcluster/http.h"
 #include "devcluster/http_auth.h"
 #include "devcluster/master.h"
@@ -30,68 +30,8 @@
 #include "lib/wire/wire.h"
 
 #define TICK_MS         50
-#define AGENT_PORTS     100
-#define SIMULATED_PORT  5051 /* announced; nobody listens */
-#define MAX_MASTERS     5
 #define MAX_REAL_AGENTS 1000 /* each listens */
-
-/* A message held back while an agent hangs. */
-struct held {
-    ProtobufCMessage *message;
-    bool to_agent;
-    struct held *next;
-};
-
-/* A status update on its way for longer than usual. */
-struct delayed {
-    struct cluster *cluster;
-    uint64_t link;
-    uint64_t timer;
-    ProtobufCMessage *message;
-    struct delayed *prev, *next;
-};
-
-enum agent_mode {
-    MODE_UP,
-    MODE_PARTITIONED,
-    MODE_HUNG,
-    MODE_KILLED,
-    MODE_LEFT, /* unregistered, or told to shut down */
-    MODE_LOST, /* with its tasks and its disk */
-};
-
-struct member {
-    struct cluster *cluster;
-    size_t number;
-    struct agent *agent;     /* NULL: killed */
-    struct agent_http *http; /* its own endpoints */
-    int port;
-    uint64_t link; /* 0: none */
-    enum agent_mode mode;
-    struct held *held; /* oldest first */
-};
-
-struct cluster {
-    struct loop *loop;
-    struct cluster_config config; /* strings ours */
-    struct master *master;
-    struct http_auth *auth;
-    struct http *https[MAX_MASTERS];
-    struct http *http; /* the one of them that leads */
-    struct member *members;
-    size_t count;
-    struct cluster_ports ports;
-    uint64_t next_link;
-    uint64_t tick_timer;
-    bool flushing;
-    int64_t update_delay_ms;
-    unsigned update_repeats;
-    uint64_t lose[2]; /* by enum cluster_lost: so many more */
-    struct delayed *delayed;
-};
-
-static const char *const mode_names[] = {"up",     "partitioned", "hung",
-                                         "killed", "left",        "lost"};
+#define MAX_PEM_BYTES   (1u << 20)
 
 struct master *cluster_master(struct cluster *c)
 {
@@ -118,8 +58,8 @@ static void hold(struct member *member, const ProtobufCMessage *message,
     LL_APPEND(member->held, held);
 }
 
-static void hand_over(struct member *member,
-                      const Reeve__Devcluster__ToAgent *message)
+void cluster_hand_over(struct member *member,
+                       const Reeve__Devcluster__ToAgent *message)
 {
     if (message->shutdown)
         member->mode = MODE_LEFT;
@@ -147,7 +87,7 @@ static void deliver_to_agent(struct cluster *c, const struct master_out *out)
     if (member->mode == MODE_HUNG)
         hold(member, out->message, true);
     else
-        hand_over(member, (const void *)out->message);
+        cluster_hand_over(member, (const void *)out->message);
 }
 
 static void to_master(struct cluster *c, uint64_t link,
@@ -196,8 +136,8 @@ static void pass_update(struct cluster *c, uint64_t link,
     }
 }
 
-static void on_agent_message(void *self, struct agent *agent UNUSED,
-                             const Reeve__Devcluster__ToMaster *message)
+void cluster_agent_message(void *self, struct agent *agent UNUSED,
+                           const Reeve__Devcluster__ToMaster *message)
 {
     struct member *member = self;
 
@@ -268,271 +208,6 @@ static void on_tick(void *self)
     cluster_flush(c);
 }
 
-/* ---- agents ------------------------------------------------------------- */
-
-/* "{n}" becomes the number. */
-static char *numbered(const char *text, size_t number)
-{
-    struct buf out = {0};
-
-    buf_add_str(&out, "");
-    for (const char *p = text; p && *p;) {
-        if (str_starts(p, "{n}")) {
-            buf_addf(&out, "%zu", number);
-            p += 3;
-        } else {
-            buf_add_char(&out, *p++);
-        }
-    }
-    return out.data ? buf_take(&out, NULL) : xstrdup("");
-}
-
-static char *resources_of(const struct cluster *c, size_t number)
-{
-    AUTO_FREE char *text = numbered(c->config.agent_resources, number);
-    /* Simulated agents are as many hosts: each may have the same ports. */
-    size_t first =
-        c->config.agent_ports + (c->config.simulate ? 0 : AGENT_PORTS * number);
-
-    /* A JSON list, or ports named already: taken as it is. */
-    if (strchr(text, '[') || strstr(text, "ports"))
-        return xstrdup(text);
-    return xasprintf("%s;ports:[%zu-%zu]", text, first,
-                     first + AGENT_PORTS - 1);
-}
-
-static void member_connect(struct member *member)
-{
-    struct cluster *c = member->cluster;
-
-    /* So that a link tells whose it is: see member_of_link. */
-    member->link = ++c->next_link * c->count + member->number;
-    master_agent_link(cluster_master(c), member->link, c->config.address);
-    agent_connect(member->agent);
-}
-
-static void member_disconnect(struct member *member)
-{
-    struct cluster *c = member->cluster;
-    uint64_t link = member->link;
-
-    if (!link)
-        return;
-    member->link = 0;
-    master_agent_unlink(cluster_master(c), link);
-    cluster_flush(c);
-}
-
-static void member_reconnect(struct member *member)
-{
-    agent_disconnect(member->agent);
-    member_disconnect(member);
-    member->mode = MODE_UP;
-    member_connect(member);
-}
-
-static int member_start(struct member *member, struct err *err)
-{
-    struct cluster *c = member->cluster;
-    AUTO_FREE char *name = xasprintf("agent-%zu", member->number);
-    AUTO_FREE char *dir = fs_join(c->config.work_dir, name);
-    AUTO_FREE char *hostname =
-        numbered(c->config.agent_hostname, member->number);
-    AUTO_FREE char *attributes =
-        numbered(c->config.agent_attributes, member->number);
-    AUTO_FREE char *resources = resources_of(c, member->number);
-    AUTO_FREE char *region = numbered(c->config.agent_domain, member->number);
-    char *zone = strchr(region, '/');
-    struct agent_config config = {
-        .work_dir = dir,
-        .hostname = hostname,
-        .ip = c->config.address,
-        .port = member->port,
-        .resources = resources,
-        .attributes = attributes,
-        .in_memory = c->config.simulate,
-        .schedule = c->config.simulate_schedule,
-        .switch_user = c->config.switch_user,
-        .status_resend_ms = c->config.resend_ms,
-        .recovery_wait_ms = c->config.recovery_wait_ms,
-    };
-
-    if (zone) {
-        *zone++ = '\0';
-        config.region = region;
-        config.zone = zone;
-    }
-    member->agent = agent_new(c->loop, &config, on_agent_message, member, err);
-    if (!member->agent)
-        return err_wrap(err, "agent %zu", member->number);
-    if (member->http)
-        agent_http_set(member->http, member->agent);
-    return 0;
-}
-
-static int member_open(struct cluster *c, size_t number, struct err *err)
-{
-    struct member *member = &c->members[number];
-
-    member->cluster = c;
-    member->number = number;
-    if (c->config.simulate) {
-        member->port = SIMULATED_PORT;
-        return member_start(member, err);
-    }
-    member->http = agent_http_new(c->loop, c->config.address,
-                                  cluster_ports_agent(&c->ports, number), err);
-    if (!member->http)
-        return err_wrap(err, "agent %zu", number);
-    member->port = agent_http_port(member->http);
-    cluster_ports_set_agent(&c->ports, number, member->port);
-    return member_start(member, err);
-}
-
-static void drop_held(struct member *member)
-{
-    struct held *held, *next;
-
-    LL_FOREACH_SAFE(member->held, held, next)
-    {
-        wire_free(&held->message);
-        free(held);
-    }
-    member->held = NULL;
-}
-
-static void member_close(struct member *member)
-{
-    drop_held(member);
-    if (member->agent)
-        agent_stop(&member->agent);
-    agent_http_destroy(&member->http);
-}
-
-/* ---- faults ------------------------------------------------------------- */
-
-static void resume_hung(struct member *member)
-{
-    struct held *list = member->held, *held, *next;
-
-    member->held = NULL;
-    member->mode = MODE_UP;
-    LL_FOREACH_SAFE(list, held, next)
-    {
-        if (held->to_agent)
-            hand_over(member, (const void *)held->message);
-        else
-            on_agent_message(member, member->agent,
-                             (const void *)held->message);
-        wire_free(&held->message);
-        free(held);
-    }
-    /* While it hung the master may have given it up: it says who it is. */
-    if (member->mode == MODE_UP &&
-        !master_link_registered(member->cluster->master, member->link))
-        member_reconnect(member);
-}
-
-/* A lost machine comes back as another one: empty, with a new agent. */
-static int member_replace(struct member *member, struct err *err)
-{
-    AUTO_FREE char *name = xasprintf("agent-%zu", member->number);
-    AUTO_FREE char *dir = fs_join(member->cluster->config.work_dir, name);
-
-    if (fs_remove_tree(dir, err) < 0 || member_start(member, err) < 0)
-        return -1;
-    member->mode = MODE_UP;
-    member_connect(member);
-    return 0;
-}
-
-static void count_live(void *self, const struct agent_task_view *view)
-{
-    *(size_t *)self += !view->executor_ended;
-}
-
-/* Its tasks were killed; once the last has ended the machine is no more. */
-static int member_bury(struct member *member, struct err *err)
-{
-    size_t live = 0;
-
-    if (!member->agent)
-        return 0;
-    agent_each_task(member->agent, count_live, &live);
-    if (live)
-        return err_set(err, ERR_NOOP, "agent %zu: tasks of it still end",
-                       member->number);
-    agent_stop(&member->agent);
-    return 0;
-}
-
-static int member_return(struct member *member, struct err *err)
-{
-    switch (member->mode) {
-    case MODE_UP:
-        return err_set(err, ERR_NOOP, "agent %zu is up", member->number);
-    case MODE_HUNG:
-        resume_hung(member);
-        break;
-    case MODE_KILLED:
-        if (member_start(member, err) < 0)
-            return -1;
-        member->mode = MODE_UP;
-        member_connect(member);
-        break;
-    case MODE_PARTITIONED:
-    case MODE_LEFT:
-        member_reconnect(member);
-        break;
-    case MODE_LOST:
-        if (member_bury(member, err) < 0 || member_replace(member, err) < 0)
-            return -1;
-        break;
-    }
-    cluster_flush(member->cluster);
-    return 0;
-}
-
-static int member_cut(struct member *member, enum cluster_fault fault,
-                      struct err *err)
-{
-    if (member->mode != MODE_UP)
-        return err_set(err, ERR_NOOP, "agent %zu is %s already", member->number,
-                       mode_names[member->mode]);
-    if (fault == CLUSTER_HANG) {
-        member->mode = MODE_HUNG;
-        return 0;
-    }
-    if (fault == CLUSTER_UNREGISTER) {
-        agent_unregister(member->agent);
-        member->mode = MODE_LEFT;
-        return 0;
-    }
-    agent_disconnect(member->agent);
-    member->mode = fault == CLUSTER_KILL   ? MODE_KILLED
-                   : fault == CLUSTER_LOSE ? MODE_LOST
-                                           : MODE_PARTITIONED;
-    if (member->http && member->mode != MODE_PARTITIONED)
-        agent_http_set(member->http, NULL);
-    if (fault == CLUSTER_KILL)
-        agent_stop(&member->agent);
-    if (fault == CLUSTER_LOSE)
-        agent_unregister(member->agent); /* not connected: only kills */
-    member_disconnect(member);
-    return 0;
-}
-
-int cluster_agent_fault(struct cluster *c, size_t number,
-                        enum cluster_fault fault, struct err *err)
-{
-    if (number >= c->count)
-        return err_set(err, ERR_NOT_FOUND, "there is no agent %zu", number);
-    log_info("fault", "agent=%zu kind=%d", number, (int)fault);
-    if (fault == CLUSTER_RETURN)
-        return member_return(&c->members[number], err);
-    return member_cut(&c->members[number], fault, err);
-}
-
 void cluster_disturb_updates(struct cluster *c, int64_t delay_ms,
                              unsigned repeats)
 {
@@ -543,28 +218,6 @@ void cluster_disturb_updates(struct cluster *c, int64_t delay_ms,
 struct http *cluster_http(struct cluster *c)
 {
     return c->http;
-}
-
-size_t cluster_agents(const struct cluster *c)
-{
-    return c->count;
-}
-
-struct json_t *cluster_status(const struct cluster *c)
-{
-    json_t *agents = json_array();
-
-    for (size_t i = 0; i < c->count; i++) {
-        const struct member *member = &c->members[i];
-        const char *id = member->agent ? agent_id(member->agent) : NULL;
-
-        json_array_append_new(
-            agents,
-            json_pack("{s:i, s:s?, s:s, s:i}", "number", (int)i, "id", id,
-                      "state", mode_names[member->mode], "port", member->port));
-    }
-    return json_pack("{s:s, s:o}", "master_id", master_id(c->master), "agents",
-                     agents);
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -586,6 +239,8 @@ static void config_copy(struct cluster_config *to,
     to->simulate_schedule = xstrdup(from->simulate_schedule);
     to->agent_domain = xstrdup(str_or_empty(from->agent_domain));
     to->credentials = xstrdup(str_or_empty(from->credentials));
+    to->tls_cert = xstrdup(str_or_empty(from->tls_cert));
+    to->tls_key = xstrdup(str_or_empty(from->tls_key));
 }
 
 static void config_free(struct cluster_config *config)
@@ -598,6 +253,8 @@ static void config_free(struct cluster_config *config)
     free((char *)(uintptr_t)config->simulate_schedule);
     free((char *)(uintptr_t)config->agent_domain);
     free((char *)(uintptr_t)config->credentials);
+    free((char *)(uintptr_t)config->tls_cert);
+    free((char *)(uintptr_t)config->tls_key);
 }
 
 static void master_make(struct cluster *c,
@@ -663,7 +320,7 @@ void cluster_failover(struct cluster *c, int64_t start_window_ms)
         struct member *member = &c->members[i];
 
         member->link = 0;
-        drop_held(member);
+        member_drop_held(member);
         if (member->agent)
             agent_disconnect(member->agent);
     }
@@ -676,7 +333,52 @@ void cluster_failover(struct cluster *c, int64_t start_window_ms)
     cluster_flush(c);
 }
 
+/* Files whose bytes masters need while they start. */
+struct secrets {
+    struct buf certificate, key;
+};
+
+static int read_secrets(struct cluster *c, struct secrets *out, struct err *err)
+{
+    bool tls = *c->config.tls_cert;
+
+    if (tls != (*c->config.tls_key != '\0'))
+        return err_set(err, ERR_INVALID,
+                       "--tls-cert and --tls-key only go together");
+    if (tls && (fs_read(c->config.tls_cert, MAX_PEM_BYTES, &out->certificate,
+                        err) < 0 ||
+                fs_read(c->config.tls_key, MAX_PEM_BYTES, &out->key, err) < 0))
+        return -1;
+    if (!*c->config.credentials)
+        return 0;
+    c->auth = http_auth_load(c->config.credentials, err);
+    return c->auth ? 0 : err_wrap(err, "--credentials");
+}
+
 /* The port of last time is only a wish, unless it was asked for. */
+static int http_listen(struct cluster *c, struct http_settings *settings,
+                       struct err *err)
+{
+    if (!settings->port)
+        settings->port = cluster_ports_master(&c->ports);
+    c->http = http_new(c->loop, settings, c, err);
+    if (!c->http && !c->config.port && settings->port) {
+        settings->port = 0;
+        c->http = http_new(c->loop, settings, c, err);
+    }
+    if (!c->http)
+        return -1;
+    c->https[0] = c->http;
+    cluster_ports_set_master(&c->ports, http_port(c->http));
+    for (size_t i = 1; i < c->config.masters; i++) {
+        settings->port = c->config.port ? c->config.port + (int)i : 0;
+        c->https[i] = http_new(c->loop, settings, c, err);
+        if (!c->https[i])
+            return -1;
+    }
+    return 0;
+}
+
 static int http_start(struct cluster *c, struct err *err)
 {
     struct http_settings settings = {
@@ -684,31 +386,19 @@ static int http_start(struct cluster *c, struct err *err)
         .port = c->config.port,
         .auth_operators = c->config.auth_operators,
     };
+    struct secrets secrets = {{0}, {0}};
+    int rc = read_secrets(c, &secrets, err);
 
-    if (*c->config.credentials) {
-        c->auth = http_auth_load(c->config.credentials, err);
-        if (!c->auth)
-            return err_wrap(err, "--credentials");
-    }
     settings.auth = c->auth;
-    if (!settings.port)
-        settings.port = cluster_ports_master(&c->ports);
-    c->http = http_new(c->loop, &settings, c, err);
-    if (!c->http && !c->config.port && settings.port) {
-        settings.port = 0;
-        c->http = http_new(c->loop, &settings, c, err);
+    if (rc == 0 && *c->config.tls_cert) {
+        settings.certificate = buf_text(&secrets.certificate);
+        settings.key = buf_text(&secrets.key);
     }
-    if (!c->http)
-        return -1;
-    c->https[0] = c->http;
-    cluster_ports_set_master(&c->ports, http_port(c->http));
-    for (size_t i = 1; i < c->config.masters; i++) {
-        settings.port = c->config.port ? c->config.port + (int)i : 0;
-        c->https[i] = http_new(c->loop, &settings, c, err);
-        if (!c->https[i])
-            return -1;
-    }
-    return 0;
+    if (rc == 0)
+        rc = http_listen(c, &settings, err);
+    buf_free(&secrets.certificate);
+    buf_free(&secrets.key);
+    return rc;
 }
 
 static int open_all(struct cluster *c, struct err *err)

@@ -37,6 +37,7 @@ struct cluster_config {
     size_t masters;           /* 0: 1; the others answer 307 */
     const char *credentials;  /* a file (http_auth.h); NULL or "": none */
     bool auth_operators;
+    const char *tls_cert, *tls_key; /* PEM files; NULL or "": plain HTTP */
     bool switch_user;
     /* No processes, no files but the master's ports, no endpoints of agents:
      * for thousands of agents.  schedule: launcher_simulated.c. */

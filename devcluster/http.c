@@ -543,7 +543,9 @@ struct http *http_new(struct loop *loop, const struct http_settings *settings,
 {
     struct http *http = xcalloc(1, sizeof *http);
     struct httpd_config config = {.address = settings->address,
-                                  .port = settings->port};
+                                  .port = settings->port,
+                                  .certificate = settings->certificate,
+                                  .key = settings->key};
 
     http->cluster = cluster;
     http->loop = loop;

@@ -24,6 +24,7 @@ struct http_settings {
     int port; /* 0: any free one */
     /* NULL: everybody may call.  Borrowed; outlives the http. */
     const struct http_auth *auth;
+    const char *certificate, *key; /* PEM; NULL: plain HTTP */
     bool auth_operators; /* not only the scheduler API wants credentials */
 };
 /* ERR_EXISTS: the port is taken. */

@@ -79,9 +79,9 @@ static int run(const struct options *options)
         fprintf(stderr, "reeve-devcluster: %s\n", err.text);
         code = exit_code_of(&err);
     } else {
-        log_info("listening", "url=http://%s:%d agents=%zu work_dir=%s",
-                 cluster_address(cluster), cluster_port(cluster), config.agents,
-                 log_q(config.work_dir));
+        log_info("listening", "url=http%s://%s:%d agents=%zu work_dir=%s",
+                 *config.tls_cert ? "s" : "", cluster_address(cluster),
+                 cluster_port(cluster), config.agents, log_q(config.work_dir));
         loop_run(loop);
     }
     cluster_destroy(&cluster);

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The data-store on two masters that want credentials: it deploys, a killed task
-comes back, the lead changes hands twice, the broker is killed on the way: no
-task runs twice, none is forgotten."""
+"""The data-store on two masters that speak TLS only and want credentials: it
+deploys, a killed task comes back, the lead changes hands twice, the broker is
+killed on the way: no task runs twice, none is forgotten."""
 import json
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
+from front import self_signed
 from scheduler import Cluster
 from suite import FOLDER, Suite, check, done, wait_for
 
@@ -36,17 +37,18 @@ def one_of_each():
         n: 1 for n in NAMES}
 
 
-suite = Suite(REEVE_PRINCIPAL_SECRET_FILE=secret)
+pem, cert = self_signed()
+suite = Suite(REEVE_PRINCIPAL_SECRET_FILE=secret, REEVE_CA_FILE=cert)
 # Only to look at the tasks of a cluster that is not the suite's own.
 far = Suite(run_dir=os.path.join(FOLDER, "far"))
 os.mkdir(far.run_dir)
 with Cluster(os.path.join(far.run_dir, "devcluster"), "--masters", "2",
-             "--credentials", secrets, "--agents", "3", "--agent-ports",
+             "--credentials", secrets, "--tls-cert", pem, "--tls-key", pem, "--agents", "3", "--agent-ports",
              str(suite.ports), "--allocation-interval-ms", "100",
              "--agent-ping-timeout-ms", "500", "--recovery-wait-ms",
              "100") as c, suite as s:
     s.up("examples/data-store/svc.yml", "--master",
-         "http://" + ",".join(c.masters))
+         "https://" + ",".join(c.masters))
     check("deployed behind the lock", sorted(s.tasks()) == NAMES)
     settle(s, c, "at first")
     ids = s.task_ids()
