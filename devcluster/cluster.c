@@ -17,6 +17,7 @@
 #include "devcluster/cluster_state.h"
 #include "devcluster/http.h"
 #include "devcluster/http_auth.h"
+#include "devcluster/http_streams.h"
 #include "devcluster/master.h"
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
@@ -170,7 +171,7 @@ static void carry_out(struct cluster *c, const struct master_out *out)
     switch (out->kind) {
     case MASTER_OUT_EVENT:
     case MASTER_OUT_CLOSE:
-        http_output(c->http, out);
+        http_streams_output(http_streams(c->http), out);
         break;
     case MASTER_OUT_AGENT:
         deliver_to_agent(c, out);
@@ -313,7 +314,7 @@ void cluster_failover(struct cluster *c, int64_t start_window_ms)
     AUTO_MESSAGE Reeve__Devcluster__Registry *registry =
         master_registry(c->master);
 
-    http_drop_streams(c->http);
+    http_streams_drop(http_streams(c->http));
     lead_next(c);
     http_start_window(c->http, start_window_ms);
     for (size_t i = 0; i < c->count; i++) {

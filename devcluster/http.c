@@ -7,13 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
+#include <utlist.h>
 
 #include "devcluster/cluster.h"
 #include "devcluster/http_auth.h"
 #include "devcluster/http_control.h"
 #include "devcluster/http_plain.h"
 #include "devcluster/http_rules.h"
+#include "devcluster/http_streams.h"
 #include "devcluster/json_view.h"
 #include "devcluster/master.h"
 #include "lib/base/buf.h"
@@ -21,23 +22,11 @@
 #include "lib/base/err.h"
 #include "lib/base/id.h"
 #include "lib/base/log.h"
-#include "lib/http/recordio.h"
 #include "lib/httpd/httpd.h"
 #include "lib/loop/loop.h"
 #include "lib/mesos/pb_mesos.h"
 
-#define TEXT_PLAIN   "text/plain; charset=utf-8"
-#define CUT_AFTER_MS 100
-
-/* One subscription's reply. */
-struct stream {
-    uint64_t id;
-    struct http *http;
-    struct httpd_stream *body;
-    bool json;
-    uint64_t cut_timer; /* half a record went out: nothing else may */
-    UT_hash_handle hh;
-};
+#define TEXT_PLAIN "text/plain; charset=utf-8"
 
 struct http {
     struct cluster *cluster;
@@ -47,11 +36,18 @@ struct http {
     bool auth_operators;
     int64_t unavailable_until_ms;
     int64_t starting_until_ms, recovering_from_ms;
-    size_t split_bytes; /* 0: records are not split */
-    bool mute_heartbeats;
-    struct stream *streams;
-    uint64_t next_stream;
-    bool closing;
+    struct http_streams *streams;
+    struct late_call *late;
+    uint64_t late_calls; /* the next so many calls come so much later */
+    int64_t late_ms;
+};
+
+/* A call held back on command. */
+struct late_call {
+    struct http *http;
+    struct httpd_request *request;
+    uint64_t timer;
+    struct late_call *prev, *next;
 };
 
 /* ---- replies ------------------------------------------------------------ */
@@ -74,190 +70,38 @@ static void reply_refusal(struct httpd_request *request,
 
 /* ---- streams ------------------------------------------------------------ */
 
-static struct stream *find_stream(const struct http *http, uint64_t id)
-{
-    struct stream *stream;
-
-    HASH_FIND(hh, http->streams, &id, sizeof id, stream);
-    return stream;
-}
-
-static void on_stream_closed(void *self)
-{
-    struct stream *stream = self;
-    struct http *http = stream->http;
-
-    HASH_DEL(http->streams, stream);
-    loop_timer_cancel(http->loop, stream->cut_timer);
-    if (!http->closing) {
-        master_stream_closed(cluster_master(http->cluster), stream->id);
-        cluster_flush(http->cluster);
-    }
-    free(stream);
-}
-
-static struct stream *stream_open(struct http *http,
-                                  struct httpd_request *request,
-                                  const char *const *headers)
-{
-    struct stream *stream = xcalloc(1, sizeof *stream);
-
-    stream->id = ++http->next_stream;
-    stream->http = http;
-    stream->json =
-        http_accepted(httpd_header(request, "Accept")) == HTTP_AS_JSON;
-    HASH_ADD(hh, http->streams, id, sizeof stream->id, stream);
-    stream->body = httpd_stream_start(request, 200,
-                                      stream->json ? HTTP_JSON : HTTP_PROTOBUF,
-                                      headers, on_stream_closed, stream);
-    return stream;
-}
-
 static void subscribe(struct http *http, struct httpd_request *request,
                       const Mesos__V1__Scheduler__Call *call)
 {
     char id[UUID_TEXT_SIZE];
     AUTO_FREE char *header = NULL;
-    struct stream *stream;
+    uint64_t stream;
 
     uuid_new(id);
     header = xasprintf("Mesos-Stream-Id: %s", id);
     const char *const headers[] = {header, NULL};
-    stream = stream_open(http, request, headers);
+    stream = http_streams_open(http->streams, request, headers);
     log_info("subscribe", "framework=%s name=%s stream=%llu",
              *ID_OF(call->framework_id) ? call->framework_id->value : "new",
              log_q(call->subscribe->framework_info->name),
-             (unsigned long long)stream->id);
-    master_subscribe(cluster_master(http->cluster), stream->id, id, call);
+             (unsigned long long)stream);
+    master_subscribe(cluster_master(http->cluster), stream, id, call);
     cluster_flush(http->cluster);
 }
 
 static void watch(struct http *http, struct httpd_request *request)
 {
-    const struct stream *stream = stream_open(http, request, NULL);
-
-    master_watch(cluster_master(http->cluster), stream->id);
+    master_watch(cluster_master(http->cluster),
+                 http_streams_open(http->streams, request, NULL));
     cluster_flush(http->cluster);
 }
 
-static void encode_event(const struct stream *stream,
-                         const ProtobufCMessage *event, struct buf *out)
+struct http_streams *http_streams(struct http *http)
 {
-    AUTO_BUF struct buf bytes = {0};
-
-    if (stream->json) {
-        json_t *json = wire_to_json(event, WIRE_JSON_DEFAULTS);
-        char *text;
-
-        if (event->descriptor == &mesos__v1__master__event__descriptor)
-            view_fill_lists(json);
-        text = json_dumps(json, VIEW_JSON);
-        buf_add_str(&bytes, str_or_empty(text));
-        free(text);
-        json_decref(json);
-    } else {
-        wire_encode(event, &bytes);
-    }
-    recordio_encode(bytes.data, bytes.len, out);
-}
-
-static bool is_heartbeat(const ProtobufCMessage *message)
-{
-    const Mesos__V1__Scheduler__Event *event = (const void *)message;
-    const Mesos__V1__Master__Event *told = (const void *)message;
-
-    return message->descriptor == &mesos__v1__scheduler__event__descriptor
-               ? event->type == MESOS__V1__SCHEDULER__EVENT__TYPE__HEARTBEAT
-               : told->type == MESOS__V1__MASTER__EVENT__TYPE__HEARTBEAT;
-}
-
-static int send_record(struct stream *stream, const struct buf *record,
-                       struct err *err)
-{
-    size_t piece = stream->http->split_bytes;
-
-    for (size_t at = 0; piece && at < record->len; at += piece) {
-        if (httpd_stream_send(stream->body, record->data + at,
-                              MIN(piece, record->len - at), err) < 0)
-            return -1;
-    }
-    return piece ? 0
-                 : httpd_stream_send(stream->body, record->data, record->len,
-                                     err);
-}
-
-void http_output(struct http *http, const struct master_out *out)
-{
-    struct stream *stream = find_stream(http, out->to);
-    AUTO_BUF struct buf record = {0};
-    struct err err;
-
-    /* It closed meanwhile; the core knows or is about to. */
-    if (!stream || !stream->body || stream->cut_timer)
-        return;
-    if (out->kind == MASTER_OUT_CLOSE) {
-        httpd_stream_close(&stream->body);
-        return;
-    }
-    if (http->mute_heartbeats && is_heartbeat(out->message))
-        return;
-    encode_event(stream, out->message, &record);
-    if (send_record(stream, &record, &err) < 0) {
-        log_odd("stream_overrun", "stream=%llu error=%s",
-                (unsigned long long)stream->id, log_q(err.text));
-        /* Nobody tells us of a stream that we cut ourselves. */
-        httpd_stream_abort(&stream->body);
-        on_stream_closed(stream);
-    }
+    return http->streams;
 }
 
 /* ---- faults on command --------------------------------------------------- */
-
-static void on_cut(void *self)
-{
-    struct stream *stream = self;
-
-    stream->cut_timer = 0;
-    httpd_stream_abort(&stream->body);
-    on_stream_closed(stream);
-}
-
-static void cut_stream(struct stream *stream)
-{
-    Mesos__V1__Scheduler__Event event = MESOS__V1__SCHEDULER__EVENT__INIT;
-    AUTO_BUF struct buf record = {0};
-
-    if (!stream->body || stream->cut_timer)
-        return;
-    event.type = MESOS__V1__SCHEDULER__EVENT__TYPE__HEARTBEAT;
-    event.has_type = true;
-    encode_event(stream, &event.base, &record);
-    httpd_stream_send(stream->body, record.data, record.len - 1, NULL);
-    /* Time for the half record to reach the other side. */
-    stream->cut_timer =
-        loop_timer(stream->http->loop, CUT_AFTER_MS, 0, on_cut, stream);
-}
-
-void http_cut_streams(struct http *http)
-{
-    struct stream *stream, *next;
-
-    HASH_ITER(hh, http->streams, stream, next)
-    cut_stream(stream);
-}
-
-void http_drop_streams(struct http *http)
-{
-    struct stream *stream, *next;
-
-    HASH_ITER(hh, http->streams, stream, next)
-    {
-        HASH_DEL(http->streams, stream);
-        loop_timer_cancel(http->loop, stream->cut_timer);
-        httpd_stream_abort(&stream->body);
-        free(stream);
-    }
-}
 
 void http_unavailable_until(struct http *http, int64_t until_ms)
 {
@@ -270,19 +114,19 @@ void http_start_window(struct http *http, int64_t for_ms)
     http->recovering_from_ms = http->starting_until_ms - for_ms / 2;
 }
 
-void http_split_records(struct http *http, size_t bytes)
+void http_late_calls(struct http *http, uint64_t count, int64_t ms)
 {
-    http->split_bytes = bytes;
+    http->late_calls = count;
+    http->late_ms = ms;
 }
 
-void http_mute_heartbeats(struct http *http, bool mute)
+size_t http_late_waiting(const struct http *http)
 {
-    http->mute_heartbeats = mute;
-}
+    const struct late_call *late;
+    size_t count = 0;
 
-size_t http_streams(const struct http *http)
-{
-    return HASH_COUNT(http->streams);
+    DL_COUNT(http->late, late, count);
+    return count;
 }
 
 /* ---- who calls ------------------------------------------------------------
@@ -344,6 +188,42 @@ static bool principal_fits(struct http *http, struct httpd_request *request,
     return false;
 }
 
+static void on_request(void *self, struct httpd_request *request);
+
+static void late_free(struct late_call *late)
+{
+    DL_DELETE(late->http->late, late);
+    loop_timer_cancel(late->http->loop, late->timer);
+    free(late);
+}
+
+static void on_late(void *self)
+{
+    struct late_call *late = self;
+    struct http *http = late->http;
+    struct httpd_request *request = late->request;
+
+    late->timer = 0;
+    late_free(late);
+    on_request(http, request);
+}
+
+/* As if it came by a slower connection; those after it overtake it. */
+static bool hold_back(struct http *http, struct httpd_request *request)
+{
+    struct late_call *late;
+
+    if (!http->late_calls)
+        return false;
+    http->late_calls--;
+    late = xcalloc(1, sizeof *late);
+    late->http = http;
+    late->request = request;
+    late->timer = loop_timer(http->loop, http->late_ms, 0, on_late, late);
+    DL_APPEND(http->late, late);
+    return true;
+}
+
 static void handle_scheduler(struct http *http, struct httpd_request *request)
 {
     struct http_given given = http_given_of(request);
@@ -362,6 +242,8 @@ static void handle_scheduler(struct http *http, struct httpd_request *request)
         subscribe(http, request, call);
         return;
     }
+    if (hold_back(http, request))
+        return;
     master_call(cluster_master(http->cluster), given.stream_id, call, &reply);
     cluster_flush(http->cluster);
     reply_text(request, reply.status, reply.text, NULL);
@@ -556,24 +438,20 @@ struct http *http_new(struct loop *loop, const struct http_settings *settings,
         free(http);
         return NULL;
     }
+    http->streams = http_streams_new(loop, cluster);
     return http;
 }
 
 void http_destroy(struct http **http)
 {
-    struct stream *stream, *next;
-
     if (!*http)
         return;
-    (*http)->closing = true;
+    while ((*http)->late)
+        late_free((*http)->late);
+    http_streams_close((*http)->streams);
     /* Cuts the streams; none of them tells us any more. */
     httpd_destroy(&(*http)->httpd);
-    HASH_ITER(hh, (*http)->streams, stream, next)
-    {
-        HASH_DEL((*http)->streams, stream);
-        loop_timer_cancel((*http)->loop, stream->cut_timer);
-        free(stream);
-    }
+    http_streams_destroy(&(*http)->streams);
     free(*http);
     *http = NULL;
 }

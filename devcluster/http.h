@@ -16,8 +16,8 @@ struct cluster;
 struct err;
 struct http;
 struct http_auth;
+struct http_streams;
 struct loop;
-struct master_out;
 
 struct http_settings {
     const char *address;
@@ -37,20 +37,16 @@ int http_port(const struct http *http);
 /* Several may serve one cluster: all but cluster_http() answer as masters that
  * do not lead, by 307. */
 
-/* MASTER_OUT_EVENT and MASTER_OUT_CLOSE. */
-void http_output(struct http *http, const struct master_out *out);
-/* Ends all streams; the master is not told. */
-void http_drop_streams(struct http *http);
-/* Sends half a record on each stream, then breaks the connection. */
-void http_cut_streams(struct http *http);
+/* The answers to subscriptions: http_streams.h. */
+struct http_streams *http_streams(struct http *http);
+
 /* Everything but the controls answers 503 until then (monotonic). */
 void http_unavailable_until(struct http *http, int64_t until_ms);
 /* As a master that starts: 404 for the first half of it, then 503. */
 void http_start_window(struct http *http, int64_t for_ms);
-/* Records go out in pieces of so many bytes, each a chunk; 0: whole. */
-void http_split_records(struct http *http, size_t bytes);
-/* HEARTBEAT events are swallowed. */
-void http_mute_heartbeats(struct http *http, bool mute);
-size_t http_streams(const struct http *http);
+/* The next so many calls of frameworks are carried out so much later. */
+void http_late_calls(struct http *http, uint64_t count, int64_t ms);
+/* Those that wait. */
+size_t http_late_waiting(const struct http *http);
 
 #endif

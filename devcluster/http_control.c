@@ -9,6 +9,7 @@
 
 #include "devcluster/cluster.h"
 #include "devcluster/http.h"
+#include "devcluster/http_streams.h"
 #include "devcluster/json_view.h"
 #include "devcluster/master.h"
 #include "lib/base/base.h"
@@ -69,24 +70,29 @@ static bool be_unavailable(struct cluster *cluster,
     return true;
 }
 
+static struct http_streams *streams_of(struct cluster *cluster)
+{
+    return http_streams(cluster_http(cluster));
+}
+
 static bool stop_heartbeats(struct cluster *cluster,
                             struct httpd_request *request UNUSED)
 {
-    http_mute_heartbeats(cluster_http(cluster), true);
+    http_streams_mute(streams_of(cluster), true);
     return true;
 }
 
 static bool start_heartbeats(struct cluster *cluster,
                              struct httpd_request *request UNUSED)
 {
-    http_mute_heartbeats(cluster_http(cluster), false);
+    http_streams_mute(streams_of(cluster), false);
     return true;
 }
 
 static bool cut_streams(struct cluster *cluster,
                         struct httpd_request *request UNUSED)
 {
-    http_cut_streams(cluster_http(cluster));
+    http_streams_cut(streams_of(cluster));
     return true;
 }
 
@@ -123,10 +129,25 @@ static void lose_launches(struct cluster *cluster, uint64_t count)
 }
 
 static bool rescind_offers(struct cluster *cluster,
-                           struct httpd_request *request UNUSED)
+                           struct httpd_request *request)
 {
-    master_rescind_offers(cluster_master(cluster));
+    int64_t percent = 100;
+
+    if (!number_of(request, "percent", 100, &percent))
+        return false;
+    master_rescind_offers(cluster_master(cluster), (unsigned)percent);
     cluster_flush(cluster);
+    return true;
+}
+
+static bool late_calls(struct cluster *cluster, struct httpd_request *request)
+{
+    int64_t count = 1, ms = 1000;
+
+    if (!number_of(request, "count", 1000000, &count) ||
+        !number_of(request, "ms", 3600000, &ms))
+        return false;
+    http_late_calls(cluster_http(cluster), (uint64_t)count, ms);
     return true;
 }
 
@@ -137,7 +158,24 @@ static bool split_records(struct cluster *cluster,
 
     if (!number_of(request, "bytes", 1 << 20, &bytes))
         return false;
-    http_split_records(cluster_http(cluster), (size_t)bytes);
+    http_streams_split(streams_of(cluster), (size_t)bytes);
+    return true;
+}
+
+static bool join_records(struct cluster *cluster, struct httpd_request *request)
+{
+    int64_t ms = 0;
+
+    if (!number_of(request, "ms", 3600000, &ms))
+        return false;
+    http_streams_join(streams_of(cluster), ms);
+    return true;
+}
+
+static bool hang_streams(struct cluster *cluster,
+                         struct httpd_request *request UNUSED)
+{
+    http_streams_hang(streams_of(cluster));
     return true;
 }
 
@@ -159,6 +197,9 @@ static const struct {
     {"/accepts/drop", NULL, drop_accepts},
     {"/offers/rescind", rescind_offers, NULL},
     {"/streams/split", split_records, NULL},
+    {"/streams/join", join_records, NULL},
+    {"/streams/hang", hang_streams, NULL},
+    {"/calls/delay", late_calls, NULL},
 };
 
 static bool next_ones(struct cluster *cluster, struct httpd_request *request,
@@ -194,11 +235,15 @@ static bool run_command(struct cluster *cluster, struct httpd_request *request,
 /* ---- of one agent ----------------------------------------------------------
  */
 
-static void show_status(const struct cluster *cluster,
-                        struct httpd_request *request)
+static void show_status(struct cluster *cluster, struct httpd_request *request)
 {
     json_t *json = cluster_status(cluster);
-    char *text = json_dumps(json, VIEW_JSON);
+    char *text;
+
+    view_set(
+        json, "late_calls",
+        json_integer((json_int_t)http_late_waiting(cluster_http(cluster))));
+    text = json_dumps(json, VIEW_JSON);
 
     httpd_reply(request, 200, "application/json", text, strlen(text), NULL);
     free(text);

@@ -476,12 +476,17 @@ void master_drop_accepts(struct master *m, uint64_t count)
     m->drop_accepts = count;
 }
 
-void master_rescind_offers(struct master *m)
+void master_rescind_offers(struct master *m, unsigned percent)
 {
     struct moffer *offer, *next;
+    uint8_t lot[16];
 
     HASH_ITER(hh, m->offers, offer, next)
-    offer_withdraw(m, offer, true);
+    {
+        m->config.new_uuid(m->config.new_uuid_self, lot);
+        if ((lot[0] * 256u + lot[1]) % 100 < percent)
+            offer_withdraw(m, offer, true);
+    }
 }
 
 size_t master_agents_active(const struct master *m)

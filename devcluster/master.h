@@ -116,8 +116,8 @@ void master_tick(struct master *master);
 void master_refuse_operations(struct master *master, uint64_t count);
 /* The next so many ACCEPTs are answered and then forgotten. */
 void master_drop_accepts(struct master *master, uint64_t count);
-/* Takes back every outstanding offer; they are made again. */
-void master_rescind_offers(struct master *master);
+/* Takes back outstanding offers, each with this chance; they are made again. */
+void master_rescind_offers(struct master *master, unsigned percent);
 
 /* ---- operators ---------------------------------------------------------- */
 /* POST /api/v1.  *response is set for GET_* (status 200), else NULL. */

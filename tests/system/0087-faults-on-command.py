@@ -4,12 +4,14 @@
 framework sees it."""
 import json
 import os
+import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from scheduler import Cluster, Framework
-from suite import check, done, together, wait_for
+from suite import check, done, patient, together, wait_for
 
 QUICK = ("--allocation-interval-ms", "100", "--resend-ms", "300",
          "--recovery-wait-ms", "100", "--heartbeat-interval-ms", "500")
@@ -111,6 +113,75 @@ def updates_are_disturbed():
         fw.close()
 
 
+def first_chunk(master):
+    """Of a new subscription's stream: its records, what is left, its size."""
+    body = json.dumps({"type": "SUBSCRIBE", "subscribe": {"framework_info": {
+        "user": "root", "name": "raw", "roles": ["raw"],
+        "capabilities": [{"type": "MULTI_ROLE"}]}}}).encode()
+    host, port = master.split(":")
+    with socket.create_connection((host, int(port)), patient(15)) as s:
+        s.sendall(b"POST /api/v1/scheduler HTTP/1.1\r\nHost: x\r\nContent-Type: "
+                  b"application/json\r\nContent-Length: %d\r\n\r\n%s" %
+                  (len(body), body))
+        f = s.makefile("rb")
+        while f.readline() != b"\r\n":
+            pass
+        size = int(f.readline(), 16)
+        rest, records = f.read(size), []
+    while b"\n" in rest:
+        length, rest = rest.split(b"\n", 1)
+        records.append(json.loads(rest[:int(length)])["type"])
+        rest = rest[int(length):]
+    return records, rest, size
+
+
+def records_and_calls():
+    with Cluster("records", "--agents", "1", "--agent-ports", "22800",
+                 *QUICK) as c:
+        c.wait_agents(1)
+        check("a record is a chunk", first_chunk(c.masters[0])[0] ==
+              ["SUBSCRIBED"])
+        c.fault("/streams/split?bytes=3")
+        records, rest, size = first_chunk(c.masters[0])
+        check("split, it is many", (records, len(rest), size) == ([], 3, 3),
+              (records, rest))
+        c.fault("/streams/split")
+        c.fault("/streams/join?ms=300")
+        records, rest, _ = first_chunk(c.masters[0])
+        check("several joined are one chunk", records[:2] ==
+              ["SUBSCRIBED", "HEARTBEAT"] and not rest, (records, rest))
+        fw = Framework(c.masters[0])
+        offer = fw.offers()[0]
+        check("a framework reads them all the same", offer["hostname"] ==
+              "agent-0.local")
+        c.fault("/streams/join")
+        # The ACCEPT is overtaken by a DECLINE of its offer.
+        c.fault("/calls/delay?count=1&ms=700")
+        late = threading.Thread(target=fw.launch, args=(offer, "t"))
+        late.start()
+        wait_for("the call is held back", lambda: json.loads(c.ask(
+            "/devcluster/status")[1])["late_calls"] == 1, 10)
+        fw.call("DECLINE", offer_ids=[offer["id"]])
+        late.join()
+        why = fw.wait_state("t", "TASK_DROPPED")
+        check("a late call meets what overtook it",
+              why["reason"] == "REASON_INVALID_OFFERS", why)
+        c.fault("/offers/rescind?percent=0")
+        c.fault("/streams/hang")
+
+        def is_silent():
+            count = len(fw.all)
+            time.sleep(1.1)
+            return len(fw.all) == count
+        wait_for("nothing comes any more", is_silent, 10)
+        check("a hung stream is not ended", not fw.ended)
+        again = Framework(c.masters[0], fid=fw.id)
+        check("another subscription takes over, unheard by the hung one",
+              again.id == fw.id and not fw.of("ERROR") and not fw.ended)
+        fw.close()
+        again.close()
+
+
 def masters_and_streams():
     with Cluster("streams", "--agents", "1", "--agent-ports", "22600",
                  "--start-window-ms", "2500", *QUICK) as c:
@@ -161,5 +232,5 @@ def masters_and_streams():
 
 
 together(agents_are_lost, messages_are_lost, updates_are_disturbed,
-         masters_and_streams)
+         masters_and_streams, records_and_calls)
 done()
