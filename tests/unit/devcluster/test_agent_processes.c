@@ -146,19 +146,21 @@ Test(agent_processes, kill_asks_then_kills)
 {
     struct world w;
     world_begin(&w);
-    world_launch(
-        &w, TASK("t1",
-                 "trap \\\"exit 0\\\" TERM; echo up; while :; do "
-                 "sleep 0.05; done",
-                 "") "," TASK("t2", "trap : TERM; while :; do sleep 0.05; done",
-                              ""));
+    world_launch(&w, TASK("t1",
+                          "trap \\\"exit 0\\\" TERM; echo up; while :; do "
+                          "sleep 0.05; done",
+                          "") "," TASK("t2",
+                                       "trap : TERM; echo up; while :; do "
+                                       "sleep 0.05; done",
+                                       ""));
     world_wait_for(&w, "t1 TASK_RUNNING");
     world_wait_for(&w, "t2 TASK_RUNNING");
-    /* The shell has to have come to its trap. */
+    /* The shells have to have come to their traps. */
     int64_t until = clock_mono_ms() + PATIENCE_MS;
     for (bool up = false; !up && clock_mono_ms() < until;) {
-        AUTO_FREE char *out = world_read(&w, "t1", "stdout");
-        up = str_eq(out, "up\n");
+        AUTO_FREE char *one = world_read(&w, "t1", "stdout");
+        AUTO_FREE char *two = world_read(&w, "t2", "stdout");
+        up = str_eq(one, "up\n") && str_eq(two, "up\n");
         loop_run_once(w.loop, 10);
     }
     world_kill(&w, "t1");

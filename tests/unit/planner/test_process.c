@@ -168,6 +168,16 @@ static void until_status(struct rig *r, const char *status)
     }
 }
 
+static void until_launches(struct rig *r, unsigned launches)
+{
+    int64_t end = clock_mono_ms() + 30000;
+    while ((unsigned)r->world.launches < launches) {
+        cr_assert_lt(clock_mono_ms(), end, "%s: %d launches", r->world.name,
+                     (int)r->world.launches);
+        turn(r, 5);
+    }
+}
+
 static void on_answer(void *self, const struct bus_answer *answer)
 {
     struct rig *r = self;
@@ -249,7 +259,7 @@ Test(process, deploys_and_scales, .timeout = 120)
     cr_assert_eq(stop_planner(&r, SIGTERM), 0);
 
     start_planner(&r, "5");
-    turn(&r, 200);
+    until_launches(&r, 7);
     until_status(&r, "COMPLETE");
     turn(&r, 200);
     cr_assert_str_eq(world_status(&r.world, "deploy"), "COMPLETE");
@@ -338,7 +348,7 @@ Test(process, a_later_bad_spec_is_a_fault_of_health, .timeout = 120)
     cr_assert_str_eq(r.unhealthy, "spec");
     stop_planner(&r, SIGKILL);
     start_planner(&r, "3");
-    turn(&r, 300);
+    ask_health(&r); /* from here on SIGHUP does not end it */
     cr_assert_str_eq(world_status(&r.world, "deploy"), "ERROR");
     cr_assert_eq(r.world.facts->target->n_errors, 1);
 
@@ -408,16 +418,15 @@ Test(process, a_repeated_verb_is_done_once, .timeout = 120)
     send_verb(&r, id, REEVE__PLAN_COMMAND__VERB__CONTINUE, "data");
     until_answer(&r, 1);
     cr_assert_str_eq(r.answer_text, "Received cmd: continue");
-    turn(&r, 300);
-    cr_assert_eq(r.world.launches, 1);
+    until_launches(&r, 1);
     stop_planner(&r, SIGKILL);
     start_planner(&r, "3");
     send_verb(&r, id, REEVE__PLAN_COMMAND__VERB__CONTINUE, "data");
     until_answer(&r, 2);
-    if (r.answer_err.code == ERR_UNAVAILABLE) { /* just started */
-        turn(&r, 1000);
+    for (int n = 3; n < 100 && r.answer_err.code == ERR_UNAVAILABLE; n++) {
+        turn(&r, 200); /* just started */
         send_verb(&r, id, REEVE__PLAN_COMMAND__VERB__CONTINUE, "data");
-        until_answer(&r, 3);
+        until_answer(&r, n);
     }
     cr_assert_str_eq(r.answer_text, "Received cmd: continue", "%s",
                      r.answer_err.text);
