@@ -53,9 +53,9 @@ with Suite() as s:
         for n, t in s.tasks().items()) and len(s.tasks()) == 5, 60)
     check("the volumes are the same ones", sorted(s.volumes()) == volumes,
           (volumes, sorted(s.volumes())))
-    check("and pod status knows again", "last known" not in s.reeve(
+    wait_for("pod status knows again", lambda: "last known" not in s.reeve(
         "pod", "status", "--run-dir", s.run_dir).stdout)
-    check("health is good again", s.http("/v1/health")[0] == 200)
+    wait_for("health is good again", lambda: s.http("/v1/health")[0] == 200)
     check("the log names the operator's order", any(
         "event=framework_given_up" in text
         for _, text in s.logs("offer-broker")))

@@ -17,7 +17,7 @@ struct bus_world {
 
 void bus_world_open(struct bus_world *w);
 void bus_world_close(struct bus_world *w);
-/* Turns the loop until *value >= goal; false after timeout_ms. */
+/* Turns the loop until *value >= goal; false after several times timeout_ms. */
 bool bus_world_until(struct bus_world *w, const int *value, int goal,
                      int64_t timeout_ms);
 /* Turns the loop for this long, to see that something does not happen. */
