@@ -10,10 +10,10 @@
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/preflight.h"
+#include "cli/startup.h"
 #include "cli/suite.h"
 #include "cli/teardown.h"
 #include "lib/base/base.h"
-#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fs.h"
@@ -28,16 +28,6 @@ const struct service_option cmd_down_options[] = {
      0, NULL},
     {NULL, OPTION_STRING, NULL, NULL, NULL, 0, 0, NULL},
 };
-
-static struct suite *read_suite(const char *run_dir)
-{
-    AUTO_FREE char *path = fs_join(run_dir, "suite.json");
-    AUTO_BUF struct buf text = {0};
-
-    if (fs_read(path, 1 << 20, &text, NULL) < 0)
-        return NULL;
-    return suite_decode(text.data, text.len, NULL);
-}
 
 /* -1: it just starts or stops, and did not listen or not answer. */
 static int ask_supervisor(const char *run_dir, int *n)
@@ -54,7 +44,7 @@ static int ask_supervisor(const char *run_dir, int *n)
 /* What a supervisor that was killed left behind. */
 static int stop_leftovers(const char *run_dir, int *n)
 {
-    struct suite *suite = read_suite(run_dir);
+    struct suite *suite = startup_read_suite(run_dir);
 
     log_set_level(LOG_BAD);
     *n = teardown(run_dir, suite && suite->own_master);

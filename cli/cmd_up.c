@@ -22,6 +22,7 @@
 #include "cli/load.h"
 #include "cli/preflight.h"
 #include "cli/rollout.h"
+#include "cli/startup.h"
 #include "cli/suite.h"
 #include "cli/supervisor.h"
 #include "cli/teardown.h"
@@ -33,14 +34,12 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 
-#define DEFAULT_PORT    8080
-#define START_MS        60000
-#define LOOK_MS         50
-#define CONTROL_MS      5000
-#define DOWN_MS         60000
-#define TOO_MANY_DEATHS 5
-#define MAX_LOG         ((size_t)256 << 20)
-#define MAX_ENV         ((size_t)16 << 20)
+#define DEFAULT_PORT 8080
+#define START_MS     60000
+#define LOOK_MS      50
+#define CONTROL_MS   5000
+#define DOWN_MS      60000
+#define MAX_ENV      ((size_t)16 << 20)
 
 const struct service_option cmd_up_options[] = {
     {"detach", OPTION_BOOL, "false", NULL,
@@ -78,7 +77,7 @@ struct up {
     int port; /* asked for; -1: nothing was */
     int lock_fd;
     int old_planner;
-    unsigned restarts[SUITE_MAX_PROCESSES]; /* before we began to wait */
+    struct startup startup;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -173,16 +172,6 @@ static int check_peers(struct up *up, struct err *err)
     if (code == EXIT_OK && !s->own_master)
         code = preflight_master(options_str(o, "master"), err);
     return code;
-}
-
-static struct suite *read_suite(const char *run_dir)
-{
-    AUTO_FREE char *path = fs_join(run_dir, "suite.json");
-    AUTO_BUF struct buf text = {0};
-
-    if (fs_read(path, 1 << 20, &text, NULL) < 0)
-        return NULL;
-    return suite_decode(text.data, text.len, NULL);
 }
 
 /* The port that was used before when it can be had again, else a free one; none
@@ -294,111 +283,12 @@ static int down(const struct up *up)
 
 /* ---- waiting for it ---- */
 
-#define EMPTY_LOG "its log is empty"
-
-/* The last line of a process's log that it wrote for people, or else the last
- * that tells of trouble, or else its last line. */
-static char *last_words(const struct suite *suite, const char *process)
-{
-    AUTO_FREE char *path = suite_log_path(suite, process);
-    AUTO_BUF struct buf text = {0};
-    char *line = NULL, *bad = NULL, *words = NULL, *rest;
-
-    if (fs_read(path, MAX_LOG, &text, NULL) < 0 || !text.len)
-        return xstrdup(EMPTY_LOG);
-    rest = text.data;
-    for (char *p; (p = strsep(&rest, "\n")) != NULL;) {
-        if (*p)
-            line = p;
-        if (strstr(p, " level=bad "))
-            bad = p;
-        if (str_starts(p, "reeve-"))
-            words = p;
-    }
-    return xstrdup(words ? words : bad ? bad : str_or_empty(line));
-}
-
-static unsigned deaths_of(const struct up *up, const struct suite *now,
-                          size_t index)
-{
-    unsigned restarts = now->process[index].restarts;
-
-    return restarts - MIN(up->restarts[index], restarts);
-}
-
-/* A process that dies again and again will not come up by waiting; a planner
- * that says no will not say yes. */
-static int check_deaths(const struct up *up, const struct suite *now,
-                        struct err *err)
-{
-    for (size_t i = 0; i < now->n_processes; i++) {
-        const struct suite_process *p = &now->process[i];
-        unsigned deaths = deaths_of(up, now, i);
-        bool refused = deaths && p->exit_code == EXIT_BAD_INPUT &&
-                       strcmp(p->name, "planner") == 0;
-        if (!refused && deaths < TOO_MANY_DEATHS)
-            continue;
-        AUTO_FREE char *words = last_words(now, p->name);
-        if (refused) {
-            const char *text = strstr(words, ": ");
-            err_set(err, ERR_INVALID, "%s", text ? text + 2 : words);
-            return EXIT_BAD_INPUT;
-        }
-        err_set(err, ERR_IO, "%s ends again and again (code %d): %s", p->name,
-                p->exit_code, words);
-        return EXIT_FAILED;
-    }
-    return EXIT_OK;
-}
-
-static bool is_supervisor_gone(const struct up *up)
-{
-    return kill(up->suite->pid, 0) < 0 ||
-           waitpid(up->suite->pid, NULL, WNOHANG) > 0;
-}
-
-/* It says nothing when somebody's `down` ended it while we were waiting. */
-static int judge_supervisor_end(const struct up *up, struct err *err)
-{
-    AUTO_FREE char *words = last_words(up->suite, "supervisor");
-
-    if (strcmp(words, EMPTY_LOG) != 0) {
-        err_set(err, ERR_IO, "the supervisor ended: %s", words);
-        return EXIT_FAILED;
-    }
-    err_set(err, ERR_CONFLICT,
-            "the suite in %s was stopped while it started: try again",
-            up->suite->run_dir);
-    return EXIT_IN_USE;
-}
-
-static int check_processes(const struct up *up, struct err *err)
-{
-    struct suite *now = read_suite(up->suite->run_dir);
-    int code = EXIT_OK;
-
-    if (is_supervisor_gone(up)) {
-        code = judge_supervisor_end(up, err);
-    } else if (now && now->pid == up->suite->pid) {
-        code = check_deaths(up, now, err);
-    }
-    suite_destroy(&now);
-    return code;
-}
-
 static bool gateway_answers(const struct up *up)
 {
     AUTO_REPLY struct gateway_reply reply = {0};
     struct err err;
 
     return gateway_call(up->cli, "GET", "/v1/health", NULL, &reply, &err) == 0;
-}
-
-static int start_timeout(struct err *err)
-{
-    err_set(err, ERR_TIMEOUT, "the suite is not up after %d s: see its logs",
-            START_MS / 1000);
-    return EXIT_TIMED_OUT;
 }
 
 /* Until the gateway answers and the planner has taken the spec.  An exit code;
@@ -410,26 +300,29 @@ static int wait_until_taken(struct up *up, struct err *err)
                         .old_planner = up->old_planner};
     int64_t end = clock_mono_ms() + START_MS;
 
+    up->startup.suite = up->suite;
     while (!interrupted) {
         enum rollout_state state = rollout_look(&r, err);
         if (state == ROLLOUT_REFUSED)
             return EXIT_BAD_INPUT;
         if (state == ROLLOUT_TAKEN && gateway_answers(up))
             return EXIT_OK;
-        int code = check_processes(up, err);
+        int code = startup_check(&up->startup, err);
         if (code != EXIT_OK)
             return code;
         if (clock_mono_ms() > end)
-            return start_timeout(err);
+            return startup_timeout(up->suite, START_MS / 1000, err);
         pause_a_bit();
     }
     return -1;
 }
 
-static bool is_interrupted(void *self)
+/* Also when somebody's `down` ended what we wait for. */
+static bool is_over(void *self)
 {
-    (void)self;
-    return interrupted;
+    const struct up *up = self;
+
+    return interrupted || startup_is_supervisor_gone(up->suite);
 }
 
 /* The plan is COMPLETE for the gateway.  EXIT_OK: for the store too, and with
@@ -467,9 +360,10 @@ static int wait_until_complete(struct up *up, int64_t timeout_ms)
                                               .is_coming = true,
                                               .is_quiet = !is_first,
                                               .timeout_ms = left,
-                                              .is_over = is_interrupted});
+                                              .is_over = is_over,
+                                              .self = up});
         is_first = false;
-        if (code != EXIT_OK || interrupted)
+        if (code != EXIT_OK || is_over(up))
             return code;
         /* The gateway may be a moment behind the store. */
         code = check_complete(&r, end);
@@ -512,12 +406,12 @@ static int stay_until_interrupted(struct up *up)
         printf("\nCtrl-C stops everything.\n");
     fflush(stdout);
     while (!interrupted) {
-        struct suite *now = read_suite(up->suite->run_dir);
+        struct suite *now = startup_read_suite(up->suite->run_dir);
         bool is_down = !now || now->pid != up->suite->pid;
         suite_destroy(&now);
         if (is_down)
             return EXIT_OK; /* `reeve down` from elsewhere */
-        if (is_supervisor_gone(up))
+        if (startup_is_supervisor_gone(up->suite))
             return cli_fail(EXIT_FAILED,
                             "the supervisor is gone; what it started goes on: "
                             "`reeve up` again takes care of it, `reeve down` "
@@ -533,12 +427,30 @@ static int run_in_foreground(struct up *up)
 {
     int code = wait_until_complete(up, 0);
 
-    if (interrupted)
+    if (is_over(up))
         return stay_until_interrupted(up);
     if (code == EXIT_OK)
         print_addresses(up);
     /* Errors of a plan are told; the operator decides what to do. */
     return stay_until_interrupted(up);
+}
+
+/* Of a suite that is left running. */
+static int tell_end(const struct up *up, int code)
+{
+    struct err err = {0};
+
+    if (interrupted)
+        return cli_fail(EXIT_FAILED,
+                        "interrupted; the suite in %s goes on: `reeve down` "
+                        "stops it",
+                        up->suite->run_dir);
+    if (code != EXIT_OK)
+        return code;
+    if (startup_is_supervisor_gone(up->suite))
+        return fail(startup_judge_end(up->suite, &err), &err);
+    print_addresses(up);
+    return EXIT_OK;
 }
 
 static int wait_detached(struct up *up)
@@ -548,9 +460,17 @@ static int wait_detached(struct up *up)
 
     if (options_bool(o, "wait"))
         code = wait_until_complete(up, options_int(o, "timeout") * 1000);
-    if (code == EXIT_OK && !interrupted)
-        print_addresses(up);
-    return interrupted ? EXIT_FAILED : code;
+    return tell_end(up, code);
+}
+
+/* Who wanted it to be left running learns that it is not. */
+static int stop_early(struct up *up)
+{
+    int code = down(up);
+
+    if (code != EXIT_OK || !options_bool(up->cli->options, "detach"))
+        return code;
+    return cli_fail(EXIT_FAILED, "interrupted before it was up: stopped again");
 }
 
 static int launch(struct up *up)
@@ -562,7 +482,7 @@ static int launch(struct up *up)
         return fail(EXIT_FAILED, &err);
     int code = wait_until_taken(up, &err);
     if (code < 0) /* Ctrl-C */
-        return down(up);
+        return stop_early(up);
     if (code != EXIT_OK)
         return stop_after(up, fail(code, &err));
     return options_bool(up->cli->options, "detach") ? wait_detached(up)
@@ -638,7 +558,7 @@ static void take_over_running(struct up *up)
     free(up->suite->run_dir);
     up->suite->run_dir = run_dir;
     for (size_t i = 0; i < up->suite->n_processes; i++)
-        up->restarts[i] = up->suite->process[i].restarts;
+        up->startup.restarts[i] = up->suite->process[i].restarts;
 }
 
 static int reload(struct up *up, const char *spec, struct err *err)
@@ -699,9 +619,7 @@ static int show_change(struct up *up)
     if (waits)
         code = wait_until_complete(
             up, options_bool(o, "wait") ? options_int(o, "timeout") * 1000 : 0);
-    if (code == EXIT_OK && !interrupted)
-        print_addresses(up);
-    return interrupted ? EXIT_FAILED : code;
+    return tell_end(up, code);
 }
 
 static int change(struct up *up)
@@ -761,7 +679,7 @@ static int run(struct up *up)
         code = preflight_lock(up->suite->run_dir, &up->lock_fd, &err);
     if (code != EXIT_OK)
         return fail(code, &err);
-    up->old = read_suite(up->suite->run_dir);
+    up->old = startup_read_suite(up->suite->run_dir);
     if (check_service(up) != EXIT_OK)
         return EXIT_IN_USE;
     return up->lock_fd >= 0 ? start(up) : change(up);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/base/base.h"
@@ -29,6 +30,7 @@
 #define MARK_TEXT                                                              \
     "The run dir of a Reeve suite; `reeve down --purge` empties it.\n"
 #define PEER_TIMEOUT_MS 5000
+#define MIN_FREE_KIB    4096
 /* Where a suite's own servers listen when nothing else is asked for: below the
  * ports that connections are given (and those of the devcluster's tasks). */
 #define FIRST_OWN_PORT 20000
@@ -74,6 +76,23 @@ static int make_folders(const char *run_dir, struct err *err)
     return 0;
 }
 
+/* Less, and nothing could even say what is wrong.  How much the log wants is
+ * the state-store's to say. */
+static int check_space(const char *path, struct err *err)
+{
+    struct statvfs fs;
+
+    if (statvfs(path, &fs) < 0)
+        return 0;
+    unsigned long long kib = fs.f_bavail * fs.f_frsize >> 10;
+    if (kib >= MIN_FREE_KIB)
+        return 0;
+    return err_set(err, ERR_FULL,
+                   "%llu KiB free on its disk, at least %d needed: make room, "
+                   "or give another one with --run-dir",
+                   kib, MIN_FREE_KIB);
+}
+
 int preflight_run_dir(const char *path, char **absolute, struct err *err)
 {
     char endpoint[PATH_MAX];
@@ -94,7 +113,7 @@ int preflight_run_dir(const char *path, char **absolute, struct err *err)
         rmdir(*absolute); /* ours when it is empty */
         return EXIT_USAGE;
     }
-    if (make_folders(*absolute, err) < 0) {
+    if (check_space(*absolute, err) < 0 || make_folders(*absolute, err) < 0) {
         err_wrap(err, "run dir %s cannot be written", *absolute);
         return EXIT_UNWRITABLE;
     }
@@ -384,6 +403,10 @@ static int ask_master(const char *url, struct err *err)
 
     if (http_once(&call, &status, &body, &len, err) < 0)
         return -1;
+    if (status == 404)
+        return err_set(err, ERR_NOT_FOUND,
+                       "%s: 404: is that the address of a Mesos master?",
+                       health);
     if (status >= 500)
         return err_set(err, ERR_UNAVAILABLE, "%s: %d", health, status);
     return 0;

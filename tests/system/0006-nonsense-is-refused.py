@@ -1,13 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Nonsense gives a clear message and an exit code, and starts nothing."""
+import http.server
 import os
 import socket
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
 from suite import BIN, FOLDER, Suite, check, done, free_port, patient
 import subprocess
+
+class NoMaster(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(404)
+
+    def log_message(self, *_):
+        pass
+
 
 GOOD = "examples/data-store/svc.yml"
 
@@ -84,6 +94,23 @@ with Suite() as s:
             "--master", f"http://127.0.0.1:{nobody}", GOOD)
     refused("no Redis", 1, [str(nobody)], *run_dir("d"), "--port", "0",
             "--redis", f"redis://127.0.0.1:{nobody}", GOOD)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0),
+                                         NoMaster) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{other.server_address[1]}"
+        refused("something else as master", 1, [url, "a Mesos master?"],
+                *run_dir("c"), "--port", "0", "--master", url, GOOD)
+        other.shutdown()
+    s.env["REEVE_MIN_FREE_MIB"] = "1048576"
+    refused("too little disk", 7, ["MiB free in", "1048584 needed"],
+            *run_dir("f"), "--port", "0", GOOD)
+    del s.env["REEVE_MIN_FREE_MIB"]
+    p = s.reeve("down", *run_dir("f"), ok_codes=None)
+    check("and it was stopped again", p.returncode == 0 and
+          p.stdout == "nothing was running\n", p)
+    p = s.reeve("down", *run_dir("none"), ok_codes=None)
+    check("down of nothing says so", p.returncode == 1 and
+          "none is not the run dir" in p.stderr, p)
     refused("an unwritable run dir", 6, ["/proc/reeve"], "--run-dir",
             "/proc/reeve", "--port", "0", GOOD)
     for args in (["--agents", "many"], ["--no-such-flag"], ["--agents", "-1"]):

@@ -13,17 +13,27 @@ SPEC = os.path.join(ROOT, "examples/data-store/svc.yml")
 ALL = ["data-0", "data-1", "data-2", "meta-data-0", "meta-data-1"]
 
 
-def begin(s, *args):
+def begin(s, *args, **env):
     return subprocess.Popen([f"{BIN}/reeve", *args, "--run-dir", s.run_dir],
-                            cwd=ROOT, env=s.env, text=True,
+                            cwd=ROOT, env=dict(s.env, **env), text=True,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT)
 
 
-def begin_up(s):
-    return begin(s, "up", "--detach", "--wait", "--timeout",
-                 str(int(patient(60))), "--port", "0",
-                 "--allocation-interval-ms", "100", SPEC)
+def begin_up(s, *flags, **env):
+    return begin(s, "up", *(flags or (
+        "--detach", "--wait", "--settle", "0", "--timeout",
+        str(int(patient(60))))), "--port", "0", "--allocation-interval-ms",
+        "100", SPEC, **env)
+
+
+def stopped_while_it_waits(*flags):
+    """`up` waits for what never comes; somebody stops the suite."""
+    with Suite() as s:
+        p = begin_up(s, *flags, DATA_CPU="64")
+        wait_for("the plan", lambda: s.plan_status() == "IN_PROGRESS")
+        s.down()
+        return end(p)
 
 
 def end(p):
@@ -44,6 +54,12 @@ with Suite() as s:
     check("a run dir too long for sockets is refused, and not made",
           p.returncode == 2 and "shorter run dir" in p.stderr
           and not os.path.exists(folder), (p.returncode, p.stderr))
+
+result = stopped_while_it_waits("--detach", "--wait", "--timeout", "3000")
+check("stopped by another: what waits for it says so",
+      result[0] == 5 and "was stopped meanwhile" in result[1][0], result)
+result = stopped_while_it_waits("--agents", "1")
+check("and in the foreground it ends as well", result[0] == 0, result)
 
 with Suite(run_dir=os.path.join(FOLDER, "my \"r\u00fcn\" 5%")) as s:
     results = [end(p) for p in [begin_up(s) for _ in range(3)]]
