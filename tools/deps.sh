@@ -59,5 +59,8 @@ if ! $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
             --no-install-recommends $missing || status=1
 fi
 [ -n "$made" ] && $as_root rm -f $policy
-[ $status = 0 ] || echo "reeve: apt-get could not install the packages" >&2
+if [ $status != 0 ]; then
+    echo "reeve: apt-get could not install the packages (is there a network?);" \
+        "missing:$missing" >&2
+fi
 exit $status
