@@ -190,7 +190,8 @@ test-programs: $(UNIT_BINS) $(TEST_TOOLS) $(B)/tests/subscriber
 # The example is built as a third party would.
 $(B)/tests/subscriber: $(wildcard examples/subscriber/*) proto/bus.proto proto/store.proto
 	@mkdir -p $(@D); echo "MAKE examples/subscriber"
-	@$(MAKE) -s -C examples/subscriber OUT=$(abspath $(B))/subscriber
+	@$(MAKE) -s -C examples/subscriber \
+	  OUT=$(if $(filter /%,$(B)),,../../)$(B)/subscriber
 	@cp $(B)/subscriber/subscriber $@
 .PHONY: test-programs
 
