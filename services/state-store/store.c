@@ -22,7 +22,7 @@
 enum {
     STORE_MAGIC = 0x5a7e5702,
     KEEP_FREE_FACTOR = 2,
-    QUIET_MS = 1000, /* at a clean stop */
+    QUIET_MS = 2000, /* at a clean stop */
     QUIET_LOOK_MS = 20
 };
 

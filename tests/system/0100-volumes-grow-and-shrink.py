@@ -131,6 +131,7 @@ with Suite(agents=2) as s:
             return False
 
         wait_for(f"{size} MiB", is_there, 60)
+        s.wait_running(TASKS)
         check(f"through {what} and the death of {victim}, with their data",
               data_is(s, n + 3) and disks(s)[1] == EXECUTORS,
               (disks(s), s.volumes()))
