@@ -13,6 +13,7 @@
 #include "lib/base/log.h"
 #include "lib/wire/pb.h"
 #include "services/offer-broker/session.h"
+#include "services/offer-broker/survey.h"
 #include "services/offer-broker/writes.h"
 
 #define FIRST_MS    1500
@@ -24,6 +25,7 @@ struct note {
     char *instance;
     char *demand_id;
     char *summary;
+    char *quota;   /* that leaves too little; NULL: none is known */
     char *reasons; /* one per line */
     size_t offers;
     int64_t first_ms;
@@ -52,6 +54,7 @@ static void drop(struct outcomes *o, struct note *note)
     free(note->instance);
     free(note->demand_id);
     free(note->summary);
+    free(note->quota);
     free(note->reasons);
     free(note);
 }
@@ -70,6 +73,13 @@ void outcomes_destroy(struct outcomes **outcomes)
     writes_destroy(&o->writes);
     free(o);
     *outcomes = NULL;
+}
+
+static void look_at_quota(struct outcomes *o, struct note *note,
+                          const struct demand_view *view)
+{
+    free(note->quota);
+    note->quota = survey_short_of(o->session->survey, view);
 }
 
 void outcomes_note(struct outcomes *o, const struct demand_view *view,
@@ -94,6 +104,7 @@ void outcomes_note(struct outcomes *o, const struct demand_view *view,
     pb_str(&note->reasons, str_or_empty(reasons));
     note->offers = offers;
     note->is_current = true;
+    look_at_quota(o, note, view);
 }
 
 bool outcomes_keep(struct outcomes *o, const struct demand_view *view)
@@ -105,7 +116,15 @@ bool outcomes_keep(struct outcomes *o, const struct demand_view *view)
         note->offers == 0)
         return false;
     note->is_current = true;
+    look_at_quota(o, note, view);
     return true;
+}
+
+static char *summary_of(const struct note *note)
+{
+    if (!note->quota)
+        return xstrdup(note->summary);
+    return xasprintf("%s; %s", note->quota, note->summary);
 }
 
 static Reeve__Outcome *record_of(const struct note *note)
@@ -118,7 +137,7 @@ static Reeve__Outcome *record_of(const struct note *note)
     record->demand_id = xstrdup(note->demand_id);
     record->pod_instance = xstrdup(note->instance);
     PB_SET(record, offers_seen, (uint32_t)note->offers);
-    record->summary = xstrdup(note->summary);
+    record->summary = summary_of(note);
     for (char *line = strtok_r(lines, "\n", &save);
          line && record->n_reasons < MAX_REASONS;
          line = strtok_r(NULL, "\n", &save))
@@ -131,21 +150,22 @@ static void write_note(struct outcomes *o, struct note *note, int64_t now_ms)
 {
     const struct facts *facts = o->session->facts;
     const Reeve__Outcome *stored = facts_outcome(facts, note->instance, NULL);
-    AUTO_FREE char *key = NULL;
+    AUTO_FREE char *key = NULL, *summary = NULL;
     AUTO_MESSAGE Reeve__Outcome *record = NULL;
 
     if (now_ms - note->first_ms < FIRST_MS ||
         (note->written_ms && now_ms - note->written_ms < EVERY_MS))
         return;
+    summary = summary_of(note);
     if (stored && str_eq(stored->demand_id, note->demand_id) &&
-        str_eq(stored->summary, note->summary))
+        str_eq(stored->summary, summary))
         return;
     key = facts_key_outcome(facts, note->instance);
     record = record_of(note);
     writes_put(o->writes, key, &record->base);
     note->written_ms = now_ms;
     log_info("not_placed", "service=%s pod=%s why=%s", o->session->key,
-             note->instance, log_q(note->summary));
+             note->instance, log_q(summary));
 }
 
 static void remove_stale(void *self, const struct fact *fact)

@@ -783,15 +783,18 @@ static void pass(struct session *s)
     int64_t now_wall_ms = clock_wall_ms();
     struct demand_view *views;
     size_t count;
-    bool has_work = false;
+    bool has_work = false, is_short = false;
 
     orders_reconcile(s);
     fresh_ask(s->fresh);
     views = demand_book_judge(s->facts, &s->broker->build, now_wall_ms, &count);
     launches_try(s->launches, views, count);
     orders_kill(s, views, count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         has_work |= demand_needs_offers(&views[i], now_wall_ms, 5000);
+        is_short |= views[i].state == DEMAND_READY || views[i].holds_kill;
+    }
+    survey_quotas(s->survey, is_short);
     has_work |= launches_pending(s->launches) > 0;
     has_work |= seeks_abandoned(s);
     launches_decline(s->launches, has_work);

@@ -11,8 +11,10 @@
 #include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/mesos/pb_mesos.h"
+#include "lib/spec/spec.h"
 #include "services/offer-broker/auth.h"
 #include "services/offer-broker/census.h"
+#include "services/offer-broker/quota.h"
 #include "services/offer-broker/session.h"
 #include "services/offer-broker/writes.h"
 
@@ -25,13 +27,16 @@
 #define ROUND_MOST_MS  600000
 #define YOUNG_MS       15000 /* what was given up just now may yet be made */
 #define MAX_AGENTS     1000  /* in one round */
+#define SHORT_FIRST_MS 3000
+#define SHORT_EVERY_MS 15000
 
 enum question {
     ASK_NOTHING,
     ASK_FRAMEWORKS,
     ASK_AGENTS,
     ASK_AGENT,
-    ASK_ABILITY
+    ASK_ABILITY,
+    ASK_ROLES
 };
 
 struct survey {
@@ -52,6 +57,9 @@ struct survey {
     /* What an agent is able to. */
     char *able_agent; /* asked about; NULL: none */
     unsigned able_refusals;
+    /* Quotas. */
+    struct quotas *quotas; /* NULL: not known, or of no interest */
+    int64_t roles_ms;      /* when to ask; 0: nothing is short */
 };
 
 static void begin(struct survey *v, enum question question);
@@ -81,6 +89,7 @@ void survey_destroy(struct survey **survey)
         return;
     http_request_cancel(&v->request);
     census_destroy(&v->census);
+    quotas_destroy(&v->quotas);
     drop_agents(v);
     free(v->able_agent);
     free(v);
@@ -97,7 +106,9 @@ static char *url_of(const struct survey *v)
                          v->asking == ASK_AGENT ? v->agents[v->n_agents - 1]
                                                 : v->able_agent);
     return xasprintf("%s/%s", master,
-                     v->asking == ASK_FRAMEWORKS ? "frameworks" : "slaves");
+                     v->asking == ASK_FRAMEWORKS ? "frameworks"
+                     : v->asking == ASK_ROLES    ? "roles"
+                                                 : "slaves");
 }
 
 static void on_answer(void *self, const struct http_answer *answer);
@@ -488,12 +499,67 @@ static bool ask_ability(struct survey *v, int64_t now_ms)
     return true;
 }
 
+/* ---- quotas ------------------------------------------------------- */
+static void on_roles(struct survey *v, const struct http_answer *answer)
+{
+    struct quotas *quotas;
+
+    if (answer->err.code || answer->status != 200 || v->roles_ms == 0)
+        return;
+    quotas = quotas_new();
+    if (quotas_read(quotas, answer->body, answer->body_len, NULL) == 0) {
+        quotas_destroy(&v->quotas);
+        v->quotas = MOVE(quotas);
+        broker_wake(v->session->broker);
+    }
+    quotas_destroy(&quotas);
+}
+
+void survey_quotas(struct survey *v, bool is_short)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (!is_short) {
+        v->roles_ms = 0;
+        quotas_destroy(&v->quotas);
+        return;
+    }
+    if (v->roles_ms == 0)
+        v->roles_ms = now_ms + SHORT_FIRST_MS;
+    if (v->request || now_ms < v->roles_ms)
+        return;
+    v->roles_ms = now_ms + SHORT_EVERY_MS;
+    begin(v, ASK_ROLES);
+}
+
+char *survey_short_of(const struct survey *v, const struct demand_view *view)
+{
+    const Reeve__ServiceSpec *spec = session_spec(v->session);
+    bool is_replace =
+        view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT;
+    AUTO_FREE char *role = NULL;
+    struct wants wants;
+    char *text;
+
+    if (!v->quotas || !spec || !view->pod ||
+        (view->state != DEMAND_READY && !view->holds_kill))
+        return NULL;
+    role = spec_pod_role(spec, view->pod);
+    wants_of_pod(&wants, view->pod, &v->session->broker->overhead);
+    text = quotas_short_of(v->quotas, role, &wants,
+                           is_replace ? NULL : view->record);
+    wants_free(&wants);
+    return text;
+}
+
 static void on_answer(void *self, const struct http_answer *answer)
 {
     struct survey *v = self;
 
     v->request = NULL;
-    if (v->asking == ASK_AGENT)
+    if (v->asking == ASK_ROLES)
+        on_roles(v, answer);
+    else if (v->asking == ASK_AGENT)
         on_agent(v, answer);
     else if (v->asking == ASK_ABILITY)
         on_ability(v, answer);

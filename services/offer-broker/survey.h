@@ -3,14 +3,16 @@
  *
  * Before a service registers for the first time: does it run already, are its
  * reservations held?  While something is quarantined or given up: does it still
- * exist on its agent?  GET /frameworks and /slaves, one request at a time.  A
- * master that forbids them leaves both questions open.
+ * exist on its agent?  While something fits nowhere: what do quotas allow?  GET
+ * /frameworks, /slaves and /roles, one request at a time.  A master that
+ * forbids them leaves the questions open.
  */
 #ifndef REEVE_OFFER_BROKER_SURVEY_H
 #define REEVE_OFFER_BROKER_SURVEY_H
 
 #include <stdbool.h>
 
+struct demand_view;
 struct session;
 struct survey;
 
@@ -25,5 +27,11 @@ bool survey_may_register(struct survey *survey);
 const char *survey_unanswered(const struct survey *survey);
 /* Compares quarantine and given-up entries with their agents, now and then. */
 void survey_agents(struct survey *survey);
+/* Has a demand waited for offers in vain?  Then quotas are asked about. */
+void survey_quotas(struct survey *survey, bool is_short);
+/* Which quota leaves too little for the demand's pod; malloc'd; NULL: none that
+ * is known. */
+char *survey_short_of(const struct survey *survey,
+                      const struct demand_view *view);
 
 #endif

@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a master's lists of agents and frameworks: read or refused, and
- * every question about them has an answer. */
+/* Any bytes as a master's lists of agents, frameworks and roles: read or
+ * refused, and every question about them has an answer. */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "services/offer-broker/census.h"
+#include "services/offer-broker/quota.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void ask_quotas(const uint8_t *data, size_t size)
+{
+    struct want want = {.kind = WANT_SCALAR, .name = "cpus", .milli = 1000};
+    const struct wants wants = {&want, 1};
+    struct quotas *quotas = quotas_new();
+    AUTO_FREE char *text = NULL;
+
+    quotas_read(quotas, (const char *)data, size, NULL);
+    text = quotas_short_of(quotas, "svc-role", &wants, NULL);
+    quotas_destroy(&quotas);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -26,5 +39,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ASSERT(why && confirm);
     ASSERT(!census_has(census, "S0", "r1") || census_has_agent(census, "S0"));
     census_destroy(&census);
+    ask_quotas(data, size);
     return 0;
 }
