@@ -5,17 +5,35 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "lib/base/base.h"
 
+/* Asked for by the page.  A child of fork has the same page: it asks anew. */
+static void random_bytes(uint8_t out[16])
+{
+    static _Thread_local uint8_t page[256];
+    static _Thread_local size_t left;
+    static _Thread_local pid_t owner;
+    pid_t self = getpid();
+
+    if (owner != self) {
+        owner = self;
+        left = 0;
+    }
+    if (left < 16)
+        for (left = 0; left < sizeof page;) { /* so much comes at once */
+            ssize_t n = getrandom(page + left, sizeof page - left, 0);
+            if (n > 0)
+                left += (size_t)n;
+        }
+    left -= 16;
+    memcpy(out, page + left, 16);
+}
+
 void uuid_new_bytes(uint8_t out[16])
 {
-    size_t got = 0;
-    while (got < 16) {
-        ssize_t n = getrandom(out + got, 16 - got, 0);
-        if (n > 0)
-            got += (size_t)n;
-    }
+    random_bytes(out);
     out[6] = (uint8_t)((out[6] & 0x0f) | 0x40);
     out[8] = (uint8_t)((out[8] & 0x3f) | 0x80);
 }
