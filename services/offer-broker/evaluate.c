@@ -416,23 +416,31 @@ static char *static_text(const struct eval *e, const char *name)
                      amount, e->in->role);
 }
 
-static void fail_fresh(struct eval *e, const struct want *want)
+static void fail_scalar(struct eval *e, const struct want *want, int64_t left)
 {
     AUTO_FREE char *text = want_text(want);
     AUTO_FREE char *needed = milli_text(want->milli);
-    AUTO_FREE char *offered = milli_text(eval_sum_free(e, want->name));
+    AUTO_FREE char *offered = milli_text(left);
     AUTO_FREE char *more = static_text(e, want->name);
+
+    if (want->kind == WANT_VOLUME)
+        eval_fail(e, "disk %s MiB offered, %s%s", offered, text, more);
+    else
+        eval_fail(e, "%s %s offered, %s needed%s", want->name, offered, needed,
+                  more);
+}
+
+static void fail_fresh(struct eval *e, const struct want *want)
+{
+    AUTO_FREE char *text = want_text(want);
 
     if (want->kind == WANT_PORT)
         eval_fail(e, "%s is not offered", text);
     else if (want->volume &&
              want->volume->type == REEVE__VOLUME_SPEC__TYPE__MOUNT)
         eval_fail(e, "no MOUNT disk for %s", text);
-    else if (want->kind == WANT_VOLUME)
-        eval_fail(e, "disk %s MiB offered, %s%s", offered, text, more);
     else
-        eval_fail(e, "%s %s offered, %s needed%s", want->name, offered, needed,
-                  more);
+        fail_scalar(e, want, eval_sum_free(e, want->name));
 }
 
 static void push_reservation(const struct eval *e,
@@ -629,6 +637,66 @@ static void grant_all_container_ports(struct eval *e)
             grant_container_ports(e, pod->resource_sets[i]);
 }
 
+/* ---- a look before ------------------------------------------------ */
+/* What is free of that name and in one piece, so that sums can be told; -1: in
+ * several. */
+static int64_t single_free(const struct eval *e, const char *name)
+{
+    int64_t milli = 0;
+    size_t pieces = 0;
+
+    for (size_t i = 0; i < resources_count(e->pool); i++) {
+        const Mesos__V1__Resource *r = resources_at(e->pool, i);
+
+        if (!is_free_scalar(e, r, name))
+            continue;
+        milli = resource_milli(r);
+        pieces++;
+    }
+    return pieces > 1 ? -1 : milli;
+}
+
+static bool is_summed(const struct want *want)
+{
+    return want->kind == WANT_SCALAR ||
+           (want->kind == WANT_VOLUME &&
+            want->volume->type == REEVE__VOLUME_SPEC__TYPE__ROOT);
+}
+
+/* What is left for the want after those before it that found theirs. */
+static int64_t left_for(const struct wants *wants, size_t at, int64_t milli)
+{
+    for (size_t i = 0; i < at; i++)
+        if (str_eq(wants->list[i].name, wants->list[at].name) &&
+            wants->list[i].milli <= milli)
+            milli -= wants->list[i].milli;
+    return milli;
+}
+
+/* Most agents that do not fit are just full: told by sums, with the words of
+ * the long way and without its work.  false: the long way has to be gone. */
+static bool lacks_plainly(struct eval *e, const struct wants *wants)
+{
+    bool lacks = false;
+
+    for (size_t i = 0; i < wants->count; i++) {
+        int64_t milli = single_free(e, wants->list[i].name);
+
+        if (!is_summed(&wants->list[i]) || milli < 0)
+            return false;
+        lacks |= left_for(wants, i, milli) < wants->list[i].milli;
+    }
+    for (size_t i = 0; lacks && i < wants->count; i++) {
+        const struct want *want = &wants->list[i];
+        int64_t left = left_for(wants, i, single_free(e, want->name));
+
+        if (left < want->milli)
+            fail_scalar(e, want, left);
+    }
+    return lacks;
+}
+
+/* ---- one pool ----------------------------------------------------- */
 static struct match *finish(struct eval *e, struct resources **pool)
 {
     struct match *match = MOVE(e->match);
@@ -680,6 +748,9 @@ static struct match *eval_whole(const struct eval_in *in,
         in->is_replace || !record || record->n_resources == 0 ||
         (evaluate_is_unconfirmed(record) && shown == 0 && !in->has_executor);
 
+    e.pool = *pool; /* only looked at */
+    if (is_fresh && lacks_plainly(&e, wants))
+        return NULL;
     e.pool = resources_dup(*pool);
     begin(&e, in);
     if (is_fresh)

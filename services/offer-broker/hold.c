@@ -63,7 +63,10 @@ static const struct resources *offered_to(const struct pass *p,
     at = index->at;
     while (!str_eq(p->pools[at].role, role) && p->pools[at].next_of_agent)
         at = p->pools[at].next_of_agent;
-    return str_eq(p->pools[at].role, role) ? p->pools[at].resources : NULL;
+    if (!str_eq(p->pools[at].role, role))
+        return NULL;
+    agent_pool_fill(&p->pools[at]);
+    return p->pools[at].resources;
 }
 
 static void tell(struct demand_view *view, const char *why)

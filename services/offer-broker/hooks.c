@@ -148,7 +148,7 @@ void hooks_destroy(struct hooks **hooks)
 struct hook_asker hooks_asker(struct hooks *hooks, const char *service,
                               int64_t now_ms)
 {
-    return hook_book_asker(hooks->book, service, now_ms);
+    return hook_book_asker(hooks ? hooks->book : NULL, service, now_ms);
 }
 
 static void on_failed(struct question *question, const char *why)

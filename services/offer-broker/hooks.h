@@ -17,7 +17,7 @@ struct hooks;
 /* NULL: an option is bad. */
 struct hooks *hooks_new(struct broker *broker, struct err *err);
 void hooks_destroy(struct hooks **hooks);
-/* For the placement of one pass. */
+/* For the placement of one pass; hooks NULL: no rule asks for one. */
 struct hook_asker hooks_asker(struct hooks *hooks, const char *service,
                               int64_t now_ms);
 /* Asks what came up. */

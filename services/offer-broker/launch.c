@@ -457,11 +457,15 @@ static void sweep(struct pass *p, size_t at)
 {
     struct session *s = p->session;
     struct agent_pool *pool = &p->pools[at];
-    struct janitor_sweep found =
-        janitor_sweep(s->janitor, pool->resources, p->now_ms, &s->broker->ids);
+    struct janitor_sweep found;
     struct launch *launch;
     Mesos__V1__Scheduler__Call__Accept *accept;
 
+    if (!pool->has_reserved)
+        return;
+    agent_pool_fill(pool);
+    found =
+        janitor_sweep(s->janitor, pool->resources, p->now_ms, &s->broker->ids);
     if (found.n_ops == 0)
         return;
     launch = launch_for(p, at);

@@ -6,6 +6,7 @@
 #include "services/offer-broker/evaluate.h"
 #include "services/offer-broker/places.h"
 #include "services/offer-broker/session.h"
+#include "services/offer-broker/twins.h"
 #include "services/offer-broker/writes.h"
 
 /* All launches on one agent of one pass: an ACCEPT. */
@@ -67,7 +68,8 @@ struct pass {
     struct places *places;
     struct pool_index *by_agent;
     struct crowds *crowds; /* matching.c's own */
-    size_t fair_tasks;     /* new ones on one agent in this pass */
+    struct twin *twins;
+    size_t fair_tasks; /* new ones on one agent in this pass */
     int64_t now_ms, now_wall_ms;
 };
 

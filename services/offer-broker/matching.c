@@ -11,15 +11,15 @@
 #include "lib/base/base.h"
 #include "lib/spec/placement.h"
 #include "lib/spec/spec.h"
+#include "lib/wire/pb.h"
 #include "services/offer-broker/fresh.h"
 #include "services/offer-broker/hooks.h"
 #include "services/offer-broker/launch_internal.h"
 
-#define MAX_TASKS      500    /* in one transaction */
-#define FEW            4      /* tries before all are put in order */
-#define FAIR_TASKS     4      /* an agent may get at least in one pass */
-#define SOON_DOWN_MS   600000 /* no new pod on an agent about to go down */
-#define MAX_REASON_LEN 4000
+#define MAX_TASKS    500    /* in one transaction */
+#define FEW          4      /* tries before all are put in order */
+#define FAIR_TASKS   4      /* an agent may get at least in one pass */
+#define SOON_DOWN_MS 600000 /* no new pod on an agent about to go down */
 
 /* ---- one demand on one agent -------------------------------------- */
 struct attempt {
@@ -29,11 +29,18 @@ struct attempt {
     const char **sets;
     char *role;    /* that its offers come for */
     bool is_fresh; /* nothing of the pod exists for sure */
-    struct buf reasons;
+    struct reasons reasons;
     struct buf label; /* "hello-0:[server]"; empty until it is asked for */
-    char first_reason[300];
-    size_t tried;
-    bool is_put_off; /* some agent had got its share of this pass */
+    bool is_put_off;  /* some agent had got its share of this pass */
+};
+
+/* How an attempt on one pool ended. */
+enum trial {
+    TRIAL_FITS,
+    TRIAL_ELSEWHERE, /* it is tied to another agent */
+    TRIAL_PUT_OFF,   /* the agent had got its share of this pass */
+    TRIAL_REFUSED,   /* by constraints or maintenance */
+    TRIAL_LACKS,     /* resources; a pool only gets less in a pass */
 };
 
 static bool goes_down_soon(const struct pass *p, const Mesos__V1__Offer *offer)
@@ -107,16 +114,6 @@ static const char **sets_of(const struct demand_view *view)
     return sets;
 }
 
-static void add_reason(struct attempt *a, const struct agent_pool *pool,
-                       const char *why)
-{
-    if (a->tried++ == 0)
-        snprintf(a->first_reason, sizeof(a->first_reason), "%s: %s",
-                 pool->hostname, why);
-    if (a->reasons.len < MAX_REASON_LEN)
-        buf_addf(&a->reasons, "%s: %s\n", pool->hostname, why);
-}
-
 static const char *label_of(struct attempt *a)
 {
     const Reeve__Demand *demand = a->view->demand;
@@ -155,30 +152,28 @@ static bool exceeds_share(const struct attempt *a, size_t at)
     return given > 0 && given + a->view->demand->n_tasks > bound;
 }
 
-static struct match *try_pool(struct attempt *a, size_t at)
+/* TRIAL_FITS: *match is the caller's; else *why may have got a reason. */
+static enum trial try_pool(struct attempt *a, size_t at, struct match **match,
+                           struct buf *why)
 {
     struct agent_pool *pool = &a->pass->pools[at];
     const struct eval_in in = eval_in_of(a, pool->agent_id);
-    AUTO_BUF struct buf why = {0};
     enum offer_stage stage = OFFER_STAGE_RESOURCES;
-    struct match *match;
 
     if (a->view->sibling && !str_eq(a->view->sibling->agent_id, pool->agent_id))
-        return NULL;
+        return TRIAL_ELSEWHERE;
     if (exceeds_share(a, at)) {
         a->is_put_off = true;
-        return NULL;
+        return TRIAL_PUT_OFF;
     }
-    if (!admits(a, pool, &stage, &why)) {
-        log_try(a, pool, stage, buf_text(&why));
-        add_reason(a, pool, buf_text(&why));
-        return NULL;
+    if (!admits(a, pool, &stage, why)) {
+        log_try(a, pool, stage, buf_text(why));
+        return TRIAL_REFUSED;
     }
-    match = evaluate(&in, &pool->resources, &why);
-    log_try(a, pool, OFFER_STAGE_RESOURCES, match ? NULL : buf_text(&why));
-    if (!match)
-        add_reason(a, pool, buf_text(&why));
-    return match;
+    agent_pool_fill(pool);
+    *match = evaluate(&in, &pool->resources, why);
+    log_try(a, pool, OFFER_STAGE_RESOURCES, *match ? NULL : buf_text(why));
+    return *match ? TRIAL_FITS : TRIAL_LACKS;
 }
 
 /* ---- shares ------------------------------------------------------- */
@@ -335,10 +330,10 @@ void matching_end(struct pass *p)
         free(crowds);
     }
     p->crowds = NULL;
+    twins_free(&p->twins);
 }
 
-static size_t shown_by(const struct demand_view *view,
-                       const struct agent_pool *pool)
+static size_t shown_by(const struct demand_view *view, struct agent_pool *pool)
 {
     bool is_replace =
         view->demand->recovery == REEVE__DEMAND__RECOVERY__PERMANENT;
@@ -346,6 +341,7 @@ static size_t shown_by(const struct demand_view *view,
     if (is_replace || !view->record || view->record->n_resources == 0 ||
         !pool->has_reserved)
         return 0;
+    agent_pool_fill(pool);
     return evaluate_shown(view->record, pool->resources, NULL);
 }
 
@@ -432,13 +428,14 @@ static void explain(struct attempt *a)
     char summary[700];
 
     /* Declined offers are away for some seconds: that is no news. */
-    if (a->tried == 0 && outcomes_keep(a->pass->session->outcomes, a->view))
+    if (a->reasons.count == 0 &&
+        outcomes_keep(a->pass->session->outcomes, a->view))
         return;
-    if (a->tried == 1)
-        snprintf(summary, sizeof(summary), "%s", a->first_reason);
-    else if (a->tried > 1)
+    if (a->reasons.count == 1)
+        snprintf(summary, sizeof(summary), "%s", a->reasons.first);
+    else if (a->reasons.count > 1)
         snprintf(summary, sizeof(summary), "none of %zu agents fits; %s",
-                 a->tried, a->first_reason);
+                 a->reasons.count, a->reasons.first);
     else if (!a->is_fresh && volume && is_gone(a))
         snprintf(summary, sizeof(summary),
                  "volume %s of %s is lost: its agent %s (%s) was marked gone; "
@@ -460,7 +457,7 @@ static void explain(struct attempt *a)
     else
         snprintf(summary, sizeof(summary), "no offers from the master yet");
     outcomes_note(a->pass->session->outcomes, a->view, summary,
-                  buf_text(&a->reasons), a->tried);
+                  buf_text(&a->reasons.text), a->reasons.count);
 }
 
 static bool place_one(struct attempt *a)
@@ -468,21 +465,116 @@ static bool place_one(struct attempt *a)
     size_t count;
     struct candidate *list = candidates_of(a, &count);
     struct match *match = NULL;
-    bool is_placed;
-    size_t i;
 
-    for (i = 0; i < count && !match; i++) {
+    for (size_t i = 0; i < count && !match; i++) {
+        AUTO_BUF struct buf why = {0};
+        enum trial trial;
+
         best_first(list, i, count);
-        match = try_pool(a, list[i].at);
+        trial = try_pool(a, list[i].at, &match, &why);
+        if (trial == TRIAL_FITS && match->resize)
+            launch_resize(a->pass, list[i].at, a->view, match);
+        else if (trial == TRIAL_FITS)
+            launch_accept(a->pass, list[i].at, a->view, match);
+        else if (trial == TRIAL_REFUSED || trial == TRIAL_LACKS)
+            reasons_add(&a->reasons, a->pass->pools[list[i].at].hostname,
+                        buf_text(&why));
     }
-    is_placed = match != NULL;
-    if (is_placed && match->resize)
-        launch_resize(a->pass, list[i - 1].at, a->view, match);
-    else if (is_placed)
-        launch_accept(a->pass, list[i - 1].at, a->view, match);
-    match_destroy(&match);
     free(list);
-    return is_placed;
+    if (!match)
+        return false;
+    match_destroy(&match);
+    return true;
+}
+
+/* ---- one demand of many that are alike ---------------------------- */
+static void fill_twin(struct attempt *a, struct twin *twin)
+{
+    struct pass *p = a->pass;
+    const size_t *crowds = count_crowds(a);
+
+    twin_clear(twin);
+    twin->moves = places_moves(p->places);
+    for (size_t i = 0; i < p->n_pools; i++)
+        if (str_eq(p->pools[i].role, a->role))
+            twin_push(twin, (struct twin_pool){i, crowds[i]});
+}
+
+/* Pools that did not fit this one but may fit the next. */
+struct aside {
+    struct twin_pool *list;
+    size_t count;
+};
+
+/* true: the demand is placed. */
+static bool try_twin(struct attempt *a, struct twin *twin,
+                     struct twin_pool *pool, struct aside *aside)
+{
+    const char *hostname = a->pass->pools[pool->at].hostname;
+    AUTO_BUF struct buf why = {0};
+    struct match *match = NULL;
+
+    switch (try_pool(a, pool->at, &match, &why)) {
+    case TRIAL_FITS:
+        launch_accept(a->pass, pool->at, a->view, match);
+        match_destroy(&match);
+        twin_push(twin, *pool);
+        return true;
+    case TRIAL_PUT_OFF: /* and it does not get less */
+        twin->is_put_off = true;
+        break;
+    case TRIAL_ELSEWHERE:
+        break;
+    case TRIAL_REFUSED:
+        if (twin_refusal_lasts(a->rules)) {
+            reasons_add(&twin->reasons, hostname, buf_text(&why));
+            break;
+        }
+        reasons_add(&a->reasons, hostname, buf_text(&why));
+        PB_PUSH(aside->list, aside->count, *pool);
+        break;
+    case TRIAL_LACKS:
+        reasons_add(&twin->reasons, hostname, buf_text(&why));
+        break;
+    }
+    return false;
+}
+
+/* Nothing was launched since one of them fitted nowhere: nor does this one. */
+static bool is_known_to_fail(const struct attempt *a, const struct twin *twin)
+{
+    return twin->has_failed &&
+           twin->last_launches == a->pass->session->counts.launches;
+}
+
+static bool place_twin(struct attempt *a)
+{
+    bool is_new, is_placed = false;
+    struct twin *twin = twin_of(&a->pass->twins, a->view, &is_new);
+    struct aside aside = {0};
+    const size_t *crowds = count_crowds(a);
+    struct twin_pool pool;
+
+    if (is_new || twin->moves != places_moves(a->pass->places))
+        fill_twin(a, twin);
+    if (!is_known_to_fail(a, twin)) {
+        while (!is_placed && twin_pop(twin, crowds, &pool))
+            is_placed = try_twin(a, twin, &pool, &aside);
+        for (size_t i = 0; i < aside.count; i++)
+            twin_push(twin, aside.list[i]);
+        free(aside.list);
+        if (is_placed)
+            return true;
+        reasons_free(&twin->last);
+        reasons_join(&twin->last, &twin->reasons);
+        reasons_join(&twin->last, &a->reasons);
+        twin->has_failed = true;
+        twin->last_launches = a->pass->session->counts.launches;
+    }
+    reasons_free(&a->reasons);
+    reasons_join(&a->reasons, &twin->last);
+    a->is_put_off = twin->is_put_off;
+    return false;
 }
 
 bool matching_would_fit(struct pass *p, struct demand_view *view,
@@ -550,13 +642,16 @@ bool matching_place(struct pass *p, struct demand_view *view)
     a.rules = placement_parse(str_or_empty(view->pod->placement), NULL);
     a.role = spec_pod_role(session_spec(p->session), view->pod);
     a.sets = sets_of(view);
-    is_placed = a.rules && (place_one(&a) || a.is_put_off);
+    is_placed = a.rules && ((a.is_fresh && twin_is_possible(view, a.rules)
+                                 ? place_twin(&a)
+                                 : place_one(&a)) ||
+                            a.is_put_off);
     if (!is_placed)
         explain(&a);
     placement_free(&a.rules);
     free(a.sets);
     free(a.role);
-    buf_free(&a.reasons);
+    reasons_free(&a.reasons);
     buf_free(&a.label);
     return is_placed;
 }

@@ -177,22 +177,26 @@ struct pool_index {
 };
 
 struct pool_list {
+    const struct offer_book *book;
     struct agent_pool *list;
-    size_t count;
+    size_t count, capacity;
     struct pool_index *by_agent;
 };
 
 static struct agent_pool *add_pool(struct pool_list *pools,
                                    const struct offer *offer)
 {
-    pools->list =
-        xrealloc(pools->list, (pools->count + 1) * sizeof(*pools->list));
+    if (pools->count == pools->capacity) {
+        pools->capacity = MAX(64, 2 * pools->capacity);
+        pools->list =
+            xrealloc(pools->list, pools->capacity * sizeof(*pools->list));
+    }
     pools->list[pools->count] =
         (struct agent_pool){.agent_id = offer->message->agent_id->value,
                             .role = role_of(offer->message),
                             .hostname = offer->message->hostname,
                             .offer = offer->message,
-                            .resources = resources_new(),
+                            .book = pools->book,
                             .oldest_ms = offer->received_ms};
     return &pools->list[pools->count++];
 }
@@ -236,16 +240,29 @@ static void add_to_pool(struct agent_pool *pool, const struct offer *offer)
                                                     sizeof(*pool->offer_ids));
     pool->offer_ids[pool->n_offer_ids++] = offer->id;
     pool->oldest_ms = MIN(pool->oldest_ms, offer->received_ms);
-    for (size_t i = 0; i < message->n_resources; i++) {
+    for (size_t i = 0; i < message->n_resources; i++)
         pool->has_reserved |= resource_is_dynamic(message->resources[i]);
-        resources_add(pool->resources, message->resources[i]);
+}
+
+void agent_pool_fill(struct agent_pool *pool)
+{
+    if (pool->resources)
+        return;
+    pool->resources = resources_new();
+    for (size_t i = 0; i < pool->n_offer_ids; i++) {
+        const struct offer *offer =
+            offer_book_find(pool->book, pool->offer_ids[i]);
+
+        ASSERT(offer);
+        for (size_t k = 0; k < offer->message->n_resources; k++)
+            resources_add(pool->resources, offer->message->resources[k]);
     }
 }
 
 struct agent_pool *offer_book_pools(const struct offer_book *book,
                                     size_t *count)
 {
-    struct pool_list pools = {0};
+    struct pool_list pools = {.book = book};
     struct held *held, *next;
     struct pool_index *index, *next_index;
 

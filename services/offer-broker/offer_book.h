@@ -67,15 +67,19 @@ struct agent_pool {
     const Mesos__V1__Offer *offer; /* the first: attributes, domain */
     const char **offer_ids;        /* borrowed */
     size_t n_offer_ids;
-    struct resources *resources; /* what is left of their sum */
-    bool has_reserved;           /* anything of it is reserved dynamically */
-    int64_t oldest_ms;           /* arrival of the first */
+    struct resources *resources; /* what is left of their sum; NULL: not yet
+                                    added up, see agent_pool_fill */
+    const struct offer_book *book;
+    bool has_reserved; /* anything of it is reserved dynamically */
+    int64_t oldest_ms; /* arrival of the first */
 };
 
 /* One pool per agent and role with free offers, in order of arrival; borrows
  * from the book until it changes.  Free with agent_pools_free. */
 struct agent_pool *offer_book_pools(const struct offer_book *book,
                                     size_t *count);
+/* Adds its offers up, unless that is done. */
+void agent_pool_fill(struct agent_pool *pool);
 void agent_pools_free(struct agent_pool *pools, size_t count);
 
 #endif

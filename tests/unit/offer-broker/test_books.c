@@ -95,6 +95,8 @@ Test(offer_book, pools_join_the_offers_of_an_agent)
     cr_expect_eq(pools[0].n_offer_ids, 2);
     cr_expect_str_eq(pools[0].offer_ids[1], "o3");
     cr_expect_eq(pools[0].oldest_ms, 5);
+    cr_expect_null(pools[0].resources);
+    agent_pool_fill(&pools[0]);
     cr_expect_eq(resources_sum(pools[0].resources, "cpus"), 2000);
     cr_expect_eq(pools[1].n_offer_ids, 1);
     agent_pools_free(pools, count);
