@@ -370,6 +370,7 @@ static int read_options(struct broker *b, struct service *service,
     b->build.api_port = service_int(service, "api-port");
     b->build.service_tld = service_str(service, "service-tld");
     b->build.vip_tld = service_str(service, "vip-tld");
+    b->build.space = service_str(service, "space");
     return 0;
 }
 

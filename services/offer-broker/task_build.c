@@ -635,6 +635,8 @@ static Mesos__V1__ExecutorInfo *executor_of(const struct build_in *in)
     info->framework_id = pb_framework_id(in->framework_id);
     info->name = xstrdup(in->pod->type);
     info->container = container_of_executor(&container);
+    if (*str_or_empty(in->config->space))
+        labels_set(&info->labels, "DCOS_SPACE", in->config->space);
     for (size_t i = 0; i < in->match->n_grants; i++) {
         const struct grant *grant = &in->match->grants[i];
 

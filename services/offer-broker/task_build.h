@@ -25,6 +25,7 @@ struct build_config {
     int64_t api_port;
     const char *service_tld; /* "autoip.dcos.thisdcos.directory" */
     const char *vip_tld;     /* "l4lb.thisdcos.directory" */
+    const char *space;       /* of secrets in DC/OS; "" or NULL: none */
 };
 
 struct build_in {

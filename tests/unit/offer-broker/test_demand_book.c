@@ -10,7 +10,7 @@
 #include "lib/wire/pb.h"
 #include "make.h"
 
-static const struct build_config config = {"", 0, "tld", "vip"};
+static const struct build_config config = {"", 0, "tld", "vip", ""};
 
 static void apply(struct facts *facts, const char *rest,
                   const ProtobufCMessage *message)

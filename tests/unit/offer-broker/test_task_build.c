@@ -10,7 +10,7 @@
 #include "lib/wire/pb.h"
 #include "make.h"
 
-static const struct build_config config = {"api.local", 8080, "tld", "vip"};
+static const struct build_config config = {"api.local", 8080, "tld", "vip", ""};
 
 struct bench {
     struct counting_ids ids;
@@ -567,7 +567,7 @@ Test(task_build, what_cannot_be_built_is_refused)
 
 Test(task_build, config_templates_need_an_api)
 {
-    struct build_config no_api = {"", 0, "tld", "vip"};
+    struct build_config no_api = {"", 0, "tld", "vip", ""};
     struct bench b;
     struct err err = {0};
 
