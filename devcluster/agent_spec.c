@@ -295,7 +295,8 @@ static int add_volumes(Reeve__Devagent__ContainerSpec *spec,
             add_volume(spec, core, task, task->info->resources[i], err) < 0)
             return -1;
     }
-    return add_container(spec, core, task, err);
+    /* A simulated task uses nothing of its container. */
+    return core->config.in_memory ? 0 : add_container(spec, core, task, err);
 }
 
 /* ---- environment ------------------------------------------------------ */
@@ -322,24 +323,41 @@ static void env(Reeve__Devagent__ContainerSpec *spec, const char *name,
     set_env(&spec->environment, &spec->n_environment, name, value);
 }
 
-static int set_own_env(char ***list, size_t *count,
-                       const Mesos__V1__Environment *own, struct err *err)
+static bool is_reference(const Mesos__V1__Environment__Variable *v)
+{
+    return v->type == MESOS__V1__ENVIRONMENT__VARIABLE__TYPE__SECRET &&
+           (!v->secret || !v->secret->value);
+}
+
+/* Without secrets that are references. */
+static void set_own_env(char ***list, size_t *count,
+                        const Mesos__V1__Environment *own)
 {
     for (size_t i = 0; own && i < own->n_variables; i++) {
         const Mesos__V1__Environment__Variable *v = own->variables[i];
+        if (is_reference(v))
+            continue;
         if (v->type != MESOS__V1__ENVIRONMENT__VARIABLE__TYPE__SECRET) {
             set_env(list, count, v->name, str_or_empty(v->value));
             continue;
         }
-        if (!v->secret || !v->secret->value)
-            return err_set(err, ERR_UNSUPPORTED,
-                           "Secret of variable '%s' is a reference, which this "
-                           "agent cannot resolve",
-                           v->name);
         AUTO_FREE char *text = xstrndup((char *)v->secret->value->data.data,
                                         v->secret->value->data.len);
         set_env(list, count, v->name, text);
     }
+}
+
+/* A simulated task reads no secret. */
+static int check_secrets(const struct agent_core *core,
+                         const Mesos__V1__Environment *own, struct err *err)
+{
+    for (size_t i = 0; own && !core->config.in_memory && i < own->n_variables;
+         i++)
+        if (is_reference(own->variables[i]))
+            return err_set(err, ERR_UNSUPPORTED,
+                           "Secret of variable '%s' is a reference, which this "
+                           "agent cannot resolve",
+                           own->variables[i]->name);
     return 0;
 }
 
@@ -384,6 +402,8 @@ static int add_environment(Reeve__Devagent__ContainerSpec *spec,
                            const struct agent_core *core,
                            const struct agent_task *task, struct err *err)
 {
+    const Mesos__V1__Environment *own =
+        task->info->command ? task->info->command->environment : NULL;
     const char *role = allocated_role(task);
     env(spec, "PATH", SYSTEM_PATH);
     env(spec, "MESOS_SANDBOX", spec->sandbox);
@@ -393,9 +413,8 @@ static int add_environment(Reeve__Devagent__ContainerSpec *spec,
         command_task_env(spec, core, task);
     else
         env(spec, "MESOS_CONTAINER_IP", core->config.ip);
-    return set_own_env(
-        &spec->environment, &spec->n_environment,
-        task->info->command ? task->info->command->environment : NULL, err);
+    set_own_env(&spec->environment, &spec->n_environment, own);
+    return check_secrets(core, own, err);
 }
 
 /* ---- command, limits, URIs -------------------------------------------- */
@@ -519,8 +538,7 @@ void agent_spec_check(const struct agent_core *core,
         spec->n_environment = 0;
         run->user = xstrdup(core->config.switch_user ? spec->user : NULL);
     }
-    set_own_env(&run->environment, &run->n_environment, command->environment,
-                NULL);
+    set_own_env(&run->environment, &run->n_environment, command->environment);
     PB_SET(run, shell, command->shell);
     run->value = xstrdup(command->value);
     for (size_t i = 0; i < command->n_arguments; i++)
