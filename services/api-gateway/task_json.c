@@ -145,6 +145,21 @@ static void add_alias(json_t *object, const char *from, const char *to)
         json_object_set(object, to, value);
 }
 
+/* In a group the task and its executor are told apart; in one object here. */
+static void add_executor(json_t *object, const struct view_task *task,
+                         int style)
+{
+    const ProtobufCBinaryData *b = &task->record->executor_info;
+    AUTO_MESSAGE Mesos__V1__ExecutorInfo *executor =
+        task->record->has_executor_info
+            ? WIRE_DECODE(mesos__v1__executor_info, b->data, b->len, NULL)
+            : NULL;
+
+    if (executor && json_is_object(object))
+        json_object_set_new(object, "executor",
+                            wire_to_json(&executor->base, style));
+}
+
 json_t *task_json_pod_info(const struct view *view, const char *pod)
 {
     AUTO_TASKS struct view_tasks tasks = sorted_tasks(view, pod);
@@ -160,6 +175,7 @@ json_t *task_json_pod_info(const struct view *view, const char *pod)
             info ? wire_to_json(&info->base, WIRE_JSON_CAMEL) : json_null();
         json_t *st =
             status ? wire_to_json(&status->base, WIRE_JSON_CAMEL) : json_null();
+        add_executor(in, &tasks.items[i], WIRE_JSON_CAMEL);
         add_alias(in, "agentId", "slaveId");
         add_alias(st, "agentId", "slaveId");
         json_array_append_new(
@@ -176,6 +192,7 @@ json_t *task_json_info(const struct view_task *task)
     if (!info)
         return NULL;
     json_t *out = wire_to_json(&info->base, WIRE_JSON_PROTO);
+    add_executor(out, task, WIRE_JSON_PROTO);
     add_alias(out, "agent_id", "slave_id");
     return out;
 }
