@@ -47,13 +47,13 @@ class Process:
 
 
 class Devcluster(Process):
-    def __init__(self, ports, agents=2):
+    def __init__(self, ports, *flags, agents=2):
         self.port = free_port()
         self.folder = tempfile.mkdtemp(prefix="dc-", dir=FOLDER)
         super().__init__(
             [f"{BIN}/reeve-devcluster", "--work-dir", self.folder, "--port",
              str(self.port), "--agents", str(agents),
-             "--allocation-interval-ms", "100"], "devcluster.log",
+             "--allocation-interval-ms", "100", *flags], "devcluster.log",
             env=dict(os.environ, REEVE_AGENT_PORTS=str(ports)))
         wait_for("the devcluster", lambda: socket.create_connection(
             ("127.0.0.1", self.port), 1).close() is None)
