@@ -272,10 +272,12 @@ static bool objects(struct eval *e, const struct want *want,
     return why != NULL;
 }
 
+/* A larger one does as well, unless the operator says that it may shrink: an
+ * older configuration that comes back must not cost anything. */
 static bool has_wanted_size(const struct want *want,
                             const Mesos__V1__Resource *volume)
 {
-    if (resource_disk_kind(volume) == DISK_MOUNT)
+    if (resource_disk_kind(volume) == DISK_MOUNT || !want->volume->allow_shrink)
         return resource_milli(volume) >= want->milli;
     return resource_milli(volume) == want->milli;
 }

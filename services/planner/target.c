@@ -109,17 +109,25 @@ static void check_shrink(const struct target_source *source,
     }
 }
 
+/* The volumes of a pod or of one of its sets, as they are to be and were. */
+struct volume_check {
+    const struct facts *facts;
+    const Reeve__PodSpec *pod;
+    const char *owner;
+    struct volume_list next, old;
+};
+
 /* The largest that exists for it, and of which instance. */
-static int64_t largest_volume(const struct facts *facts,
-                              const Reeve__PodSpec *pod, const char *owner,
+static int64_t largest_volume(const struct volume_check *check,
                               const char *path, const char **instance)
 {
     int64_t most = 0;
-    for (uint32_t i = 0; i < pod->count; i++) {
-        const struct fact_pod *fact = facts_pod(facts, pod->type, i);
+    for (uint32_t i = 0; i < check->pod->count; i++) {
+        const struct fact_pod *fact =
+            facts_pod(check->facts, check->pod->type, i);
         for (size_t j = 0; fact && j < fact->n_volumes; j++) {
             const struct fact_volume *volume = &fact->volumes[j];
-            if (volume->milli <= most || !str_eq(volume->owner, owner) ||
+            if (volume->milli <= most || !str_eq(volume->owner, check->owner) ||
                 !str_eq(volume->path, path))
                 continue;
             most = volume->milli;
@@ -129,18 +137,27 @@ static int64_t largest_volume(const struct facts *facts,
     return most;
 }
 
-/* Mesos does not look whether the data fits into less. */
-static void check_volume_sizes(const struct facts *facts,
-                               const Reeve__PodSpec *pod, const char *owner,
-                               struct volume_list volumes, struct objections *o)
+static bool is_smaller(const struct volume_check *check,
+                       const Reeve__VolumeSpec *volume)
 {
-    for (size_t i = 0; i < volumes.n; i++) {
-        const Reeve__VolumeSpec *volume = volumes.list[i];
+    for (size_t i = 0; i < check->old.n; i++)
+        if (str_eq(check->old.list[i]->path, volume->path))
+            return volume->size_mib < check->old.list[i]->size_mib;
+    return false;
+}
+
+/* Mesos does not look whether the data fits into less.  A size that was never
+ * reached may be taken back. */
+static void check_volume_sizes(const struct volume_check *check,
+                               struct objections *o)
+{
+    for (size_t i = 0; i < check->next.n; i++) {
+        const Reeve__VolumeSpec *volume = check->next.list[i];
         const char *instance = NULL;
-        int64_t most =
-            volume->allow_shrink
-                ? 0
-                : largest_volume(facts, pod, owner, volume->path, &instance);
+        int64_t most;
+        if (volume->allow_shrink || !is_smaller(check, volume))
+            continue;
+        most = largest_volume(check, volume->path, &instance);
         if (most > volume->size_mib * 1000)
             object(o, xasprintf("Volume '%s' of %s has %lld MiB and would "
                                 "shrink to %lld, whether its data fits or not. "
@@ -150,21 +167,36 @@ static void check_volume_sizes(const struct facts *facts,
     }
 }
 
+static void check_pod_volumes(const struct target_source *source,
+                              const Reeve__PodSpec *old,
+                              const Reeve__PodSpec *next, struct objections *o)
+{
+    struct volume_check check = {source->facts,
+                                 next,
+                                 "pod",
+                                 {next->volumes, next->n_volumes},
+                                 {old->volumes, old->n_volumes}};
+    check_volume_sizes(&check, o);
+    for (size_t j = 0; j < next->n_resource_sets; j++) {
+        const Reeve__ResourceSet *set = next->resource_sets[j];
+        const Reeve__ResourceSet *was = spec_find_resource_set(old, set->id);
+        if (!was)
+            continue;
+        check.owner = set->id;
+        check.next = (struct volume_list){set->volumes, set->n_volumes};
+        check.old = (struct volume_list){was->volumes, was->n_volumes};
+        check_volume_sizes(&check, o);
+    }
+}
+
 static void check_volumes(const struct target_source *source,
-                          struct objections *o)
+                          const Reeve__ServiceSpec *old, struct objections *o)
 {
     const Reeve__ServiceSpec *next = source->intent->spec;
     for (size_t i = 0; i < next->n_pods; i++) {
-        const Reeve__PodSpec *pod = next->pods[i];
-        check_volume_sizes(source->facts, pod, "pod",
-                           (struct volume_list){pod->volumes, pod->n_volumes},
-                           o);
-        for (size_t j = 0; j < pod->n_resource_sets; j++) {
-            const Reeve__ResourceSet *set = pod->resource_sets[j];
-            check_volume_sizes(
-                source->facts, pod, set->id,
-                (struct volume_list){set->volumes, set->n_volumes}, o);
-        }
+        const Reeve__PodSpec *was = spec_find_pod(old, next->pods[i]->type);
+        if (was)
+            check_pod_volumes(source, was, next->pods[i], o);
     }
 }
 
@@ -183,8 +215,8 @@ static void check(const struct target_source *source,
                               &o->is_fatal);
     if (o->n == 0 && old_spec)
         check_shrink(source, old_spec, o);
-    if (o->n == 0)
-        check_volumes(source, o);
+    if (o->n == 0 && old_spec)
+        check_volumes(source, old_spec, o);
 }
 
 /* ---- what follows ---- */

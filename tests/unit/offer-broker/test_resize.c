@@ -44,23 +44,25 @@ static void keep_record(struct bench *b)
 static void offer(struct bench *b, const char *rest)
 {
     resources_destroy(&b->pool);
-    b->pool = make_resources(rest, ROLE);
+    b->pool = make_resources(rest, b->in.role);
     resources_add_all(b->pool, b->own);
 }
 
-static void setup(struct bench *b)
+static void setup_in(struct bench *b, const char *role, const char *pre_role,
+                     const char *offered)
 {
     *b = (struct bench){.pod = make_pod()};
     counting_ids(&b->ids);
     b->sets[0] = b->pod->resource_sets[0]->id;
-    b->pool = make_resources("cpus:4;mem:4096;disk:10240", ROLE);
+    b->pool = make_resources(offered, role);
     b->in = (struct eval_in){.pod = b->pod,
                              .pod_instance = "data-0",
                              .sets = b->sets,
                              .n_sets = 1,
                              .overhead = {100, 32, 256},
                              .framework_id = "f-0000",
-                             .role = ROLE,
+                             .role = role,
+                             .pre_reserved_role = pre_role,
                              .principal = "data-store-principal",
                              .ids = &b->ids.source,
                              .agent_id = "a-1"};
@@ -73,6 +75,11 @@ static void setup(struct bench *b)
     b->own = resources_new();
     for (size_t i = 0; i < b->match->n_grants; i++)
         resources_add(b->own, b->match->grants[i].resource);
+}
+
+static void setup(struct bench *b)
+{
+    setup_in(b, ROLE, NULL, "cpus:4;mem:4096;disk:10240");
 }
 
 static void teardown(struct bench *b)
@@ -88,6 +95,7 @@ static void teardown(struct bench *b)
 static void want(struct bench *b, int64_t mib)
 {
     PB_SET(b->pod->resource_sets[0]->volumes[0], size_mib, mib);
+    PB_SET(b->pod->resource_sets[0]->volumes[0], allow_shrink, true);
 }
 
 static Reeve__ReservedResource *volume_entry(const Reeve__PodRecord *pod)
@@ -111,7 +119,7 @@ static void carry_out(struct bench *b)
 {
     struct err err = {0};
 
-    offer(b, "cpus:2;disk:4096");
+    offer(b, "cpus:2;disk:4096;disk(public):4096");
     for (size_t i = 0; i < b->match->n_ops; i++)
         cr_assert_eq(resources_apply(b->pool, b->match->ops[i], &err), 0, "%s",
                      err.text);
@@ -327,6 +335,47 @@ Test(resize, what_did_not_happen_leaves_nothing)
                          7000);
             teardown(&b);
         }
+    }
+}
+
+Test(resize, smaller_only_by_an_explicit_word)
+{
+    struct bench b;
+
+    setup(&b);
+    want(&b, 100);
+    PB_SET(b.pod->resource_sets[0]->volumes[0], allow_shrink, false);
+    offer(&b, "cpus:2");
+    cr_assert(run(&b), "%s", buf_text(&b.why));
+    cr_expect_null(b.match->resize);
+    cr_expect_eq(b.match->n_ops, 0);
+    cr_expect_eq(volume_entry(b.match->pod)->amount_milli, 1024000);
+    teardown(&b);
+}
+
+/* What is added comes from where the volume came from. */
+Test(resize, of_a_pre_reserved_role)
+{
+    static const char *const offered[] = {"disk(public):1024", "disk:9999"};
+
+    for (size_t i = 0; i < ARRAY_LEN(offered); i++) {
+        struct bench b;
+        const Mesos__V1__Resource *added;
+
+        setup_in(&b, "public/" ROLE, "public",
+                 "cpus(public):4;mem(public):4096;disk(public):10240");
+        want(&b, 2048);
+        offer(&b, offered[i]);
+        cr_expect_eq(run(&b) != NULL, i == 0, "%s", buf_text(&b.why));
+        if (b.match) {
+            cr_assert_eq(b.match->n_ops, 2);
+            added = b.match->ops[1]->grow_volume->addition;
+            cr_expect(
+                resource_equal(added, b.match->ops[0]->reserve->resources[0]));
+            cr_expect_eq(added->n_reservations, 2);
+            carry_out(&b);
+        }
+        teardown(&b);
     }
 }
 

@@ -545,6 +545,8 @@ static const struct {
     {"back from what never grew", 200, 100, 100, "", NULL},
     {"back from what grew", 200, 200, 100, "", "has 200 MiB"},
     {"forbidden", 100, 100, 50, ", allow-shrink: false", "allow-shrink: true"},
+    {"larger than it ever was to be", 100, 200, 100, ", allow-shrink: false",
+     NULL},
 };
 
 Test(engine, a_volume_shrinks_only_by_an_explicit_word)
