@@ -21,7 +21,7 @@
 #define TIMEOUT_MS     20000
 #define AGAIN_MS       1000 /* a hindrance may be mended; grows to 32 s */
 #define MAX_REFUSALS   3    /* 401: the token is renewed in between */
-#define MAX_MISSES     6    /* 404: as while a master starts */
+#define MAX_MISSES     5    /* 404: as while a master starts */
 #define MAX_BODY       (256u << 20)
 #define ROUND_FIRST_MS 10000
 #define ROUND_MOST_MS  600000

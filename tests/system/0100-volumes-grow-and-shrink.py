@@ -88,13 +88,6 @@ with Suite(agents=2) as s:
     text = wait_for("the reason", lambda: (
         lambda m: m if "goes on until it does" in m else None)(messages(s)))
     check("no room is told", "volume data needs 99968 MiB more" in text, text)
-    spec(16)
-    try:
-        text = s.up(SPEC, wait=False).stderr
-    except RuntimeError as e:
-        text = str(e)
-    check("a smaller volume wants a word",
-          "would shrink to 16" in text and "allow-shrink" in text, text)
     spec(32)
     s.up(SPEC)
     check("going back touches nothing", s.task_ids() == first and
