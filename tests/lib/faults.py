@@ -25,7 +25,10 @@ class Faults(Bench):
         super().__init__(**{**SMALL, **options})
         self.faults = os.path.join(self.folder, "faults")
         self.is_faulty = False
-        self.env = {"LD_PRELOAD": f"{TOOLS}/faultfs.so",
+        # A list, parted by blanks: the checkout's path may have some.
+        preload = os.path.join(self.folder, "faultfs.so")
+        os.symlink(os.path.abspath(f"{TOOLS}/faultfs.so"), preload)
+        self.env = {"LD_PRELOAD": preload,
                     "FAULTFS_DIR": self.data_dir, "FAULTFS_LOG": self.faults,
                     "FAULTFS_NTH": str(nth), "FAULTFS_MODE": mode}
         if reads:
