@@ -11,6 +11,7 @@
 #include "lib/base/base.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/spec/spec.h"
 #include "lib/wire/pb.h"
 #include "services/offer-broker/session.h"
 #include "services/offer-broker/survey.h"
@@ -193,18 +194,20 @@ static void on_written(void *self, const struct txn_result *result)
     writes_destroy(&writes);
 }
 
-static bool has_demand(const struct demand_view *views, size_t count,
-                       const struct note *note)
+/* Is what the note is about still demanded? */
+static bool has_demand(const struct outcomes *o, const struct note *note)
 {
-    for (size_t i = 0; i < count; i++)
-        if (str_eq(views[i].instance, note->instance) &&
-            str_eq(views[i].demand->id, note->demand_id))
-            return true;
-    return false;
+    const Reeve__Demand *demand =
+        facts_demand(o->session->facts, note->demand_id, NULL);
+    AUTO_FREE char *instance =
+        demand ? spec_pod_instance(str_or_empty(demand->pod_type),
+                                   demand->pod_index)
+               : NULL;
+
+    return instance && str_eq(instance, note->instance);
 }
 
-void outcomes_flush(struct outcomes *o, const struct demand_view *views,
-                    size_t count)
+void outcomes_flush(struct outcomes *o)
 {
     int64_t now_ms = clock_mono_ms();
     struct note *note, *next;
@@ -215,7 +218,7 @@ void outcomes_flush(struct outcomes *o, const struct demand_view *views,
     o->writes = writes_new();
     HASH_ITER(hh, o->notes, note, next)
     {
-        if (!note->is_current && !has_demand(views, count, note))
+        if (!note->is_current && !has_demand(o, note))
             drop(o, note);
         else if (writes_count(o->writes) < MAX_WRITES)
             write_note(o, note, now_ms);

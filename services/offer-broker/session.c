@@ -798,7 +798,7 @@ static void pass(struct session *s)
     has_work |= launches_pending(s->launches) > 0;
     has_work |= seeks_abandoned(s);
     launches_decline(s->launches, has_work);
-    outcomes_flush(s->outcomes, views, count);
+    outcomes_flush(s->outcomes);
     free(views);
     direct_flow(s, has_work);
 }
@@ -843,7 +843,7 @@ static void tell_hindered(struct session *s)
         demand_book_judge(s->facts, &s->broker->build, clock_wall_ms(), &count);
     for (size_t i = 0; i < count; i++)
         outcomes_note(s->outcomes, &views[i], framework->hindrance, "", 0);
-    outcomes_flush(s->outcomes, views, count);
+    outcomes_flush(s->outcomes);
     free(views);
 }
 

@@ -187,8 +187,7 @@ void outcomes_note(struct outcomes *outcomes, const struct demand_view *view,
  * when there is none. */
 bool outcomes_keep(struct outcomes *outcomes, const struct demand_view *view);
 /* Writes what changed and removes what is out of date. */
-void outcomes_flush(struct outcomes *outcomes, const struct demand_view *views,
-                    size_t count);
+void outcomes_flush(struct outcomes *outcomes);
 
 /* ---- notes.c ------------------------------------------------------ */
 struct notes *notes_new(struct session *session);
