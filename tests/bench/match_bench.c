@@ -283,7 +283,7 @@ int main(int argc, char **argv)
 
     log_set_level(LOG_BAD);
     broker.loop = loop_new();
-    printf("| demands | agents | demands | launched | ms | demands/s | "
+    printf("| pods | agents | demands | launched | ms | demands/s | "
            "demands x offers/s |\n|---|--:|--:|--:|--:|--:|--:|\n");
     for (char *at = strtok(agents, ","); at; at = strtok(NULL, ","))
         for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
