@@ -187,6 +187,19 @@ static void act(struct store *s, enum recovery what)
     }
 }
 
+/* It may be our turn, but what is here is not enough to go on from. */
+static void make_way(struct store *s, const char *why)
+{
+    if (strcmp(s->pair_why, why) != 0)
+        log_odd("not_gone_on", "why=%s", log_q(why));
+    snprintf(s->pair_why, sizeof s->pair_why, "%s", why);
+    set_standby(s, why);
+    if (!election_is_outside(s->election))
+        return;
+    redis_mirror_grant(s->mirror, 0);
+    election_yield(s->election);
+}
+
 static void on_found(void *self, const struct copy *redis)
 {
     struct store *s = store_of(self);
@@ -213,13 +226,13 @@ static void on_found(void *self, const struct copy *redis)
     log_info("redis_found",
              "is_there=%d seq=%" PRIu64 " log_seq=%" PRIu64 " action=%s",
              redis->is_there, redis->seq, log.seq, names[what]);
-    const char *why = store_pair_waits(s, what);
+    const char *why = store_pair_waits(s, what, redis);
     if (!why) {
         act(s, what);
         return;
     }
     redis_mirror_refuse(s->mirror);
-    set_standby(s, why);
+    make_way(s, why);
 }
 
 /* The old log makes way for what Redis holds. */
@@ -312,7 +325,8 @@ static void on_fenced(void *self, const char *why)
     const char *more = s->election ? election_why(s->election) : "";
     if (s->is_paired && s->stage == STORE_STARTING) {
         AUTO_FREE char *text =
-            xasprintf("%s%s%s", why, *more ? "; " : "", more);
+            xasprintf("%s%s%s%s%s", s->pair_why, *s->pair_why ? "; " : "", why,
+                      *more ? "; " : "", more);
         set_standby(s, text);
     } else
         store_fail(s, EXIT_FENCED, "fenced", why);

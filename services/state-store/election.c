@@ -88,6 +88,23 @@ bool election_holds(const struct election *e)
     return e->kind->holds(e->state);
 }
 
+void election_yield(struct election *e)
+{
+    if (e->kind->yield)
+        e->kind->yield(e->state);
+}
+
+void election_set_mark(struct election *e, const char *mark)
+{
+    if (e->kind->set_mark)
+        e->kind->set_mark(e->state, mark);
+}
+
+const char *election_mark(const struct election *e)
+{
+    return e->kind->mark ? e->kind->mark(e->state) : "";
+}
+
 const char *election_why(const struct election *e)
 {
     return e->kind->why(e->state);

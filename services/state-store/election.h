@@ -18,6 +18,8 @@ struct election;
 struct err;
 struct loop;
 
+enum { ELECTION_MARK_MAX = 120 };
+
 struct election_config {
     const char *url;    /* "" : Redis alone */
     const char *holder; /* who we are: host and data folder */
@@ -42,6 +44,13 @@ void election_destroy(struct election **election);
 bool election_is_outside(const struct election *election);
 /* Nothing to win, or won and by our clock not over. */
 bool election_holds(const struct election *election);
+/* Won, but not to go on from here: lets others try for a while. */
+void election_yield(struct election *election);
+/* A short text that is kept where stores are chosen, for who is chosen next.
+ * Only while it is won. */
+void election_set_mark(struct election *election, const char *mark);
+/* What it was when we won; "": there is none. */
+const char *election_mark(const struct election *election);
 /* What stands in the way of winning; "" for nothing that is known. */
 const char *election_why(const struct election *election);
 
@@ -54,6 +63,9 @@ struct election_kind {
     void (*stop)(void *state);
     bool (*holds)(const void *state);
     const char *(*why)(const void *state);
+    void (*yield)(void *state);
+    void (*set_mark)(void *state, const char *mark);
+    const char *(*mark)(const void *state);
 };
 extern const struct election_kind election_zk;
 

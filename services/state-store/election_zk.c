@@ -7,6 +7,10 @@
  * question was sent.  A node of our own name and another session is of a dead
  * process of this data folder, and is removed.
  *
+ * The node <path>/mark stays.  Who is elected reads it before it knows: no
+ * session that is over writes it any more, and a server that shows our node
+ * shows all that was written before it.
+ *
  * With a user and password (scheme digest) all nodes that are made here are for
  * this user alone.
  *
@@ -31,13 +35,13 @@
 
 enum { EVERY_MIN_MS = 50, EVERY_MAX_MS = 1000, HOLDER_MAX = 4096 };
 
-enum asked { NOTHING, PARENT, MAKE, READ, REMOVE };
+enum asked { NOTHING, PARENT, MAKE, READ, REMOVE, READ_MARK, MARK, MAKE_MARK };
 
 struct zk {
     struct loop *loop;
     const struct election_events *events;
     void *self;
-    char *hosts, *node, *holder;
+    char *hosts, *node, *mark_node, *holder;
     char *account; /* user:password; NULL: anybody */
     int64_t ttl_ms;
     uint64_t timer;
@@ -48,6 +52,12 @@ struct zk {
     size_t at; /* how much of the node's path was made */
     int64_t asked_ms, leased_ms;
     bool is_won;
+    int64_t yield_until_ms;
+    bool must_remove; /* our node, to let others win */
+    uint64_t epoch;   /* of our node */
+    /* As it was when we won, as it is there, as it shall be. */
+    char found_mark[ELECTION_MARK_MAX], mark[ELECTION_MARK_MAX];
+    char next_mark[ELECTION_MARK_MAX];
     int64_t heard_ms; /* when it was last connected */
     char why[300];    /* it is not won */
 
@@ -96,6 +106,11 @@ static void on_made(int rc, const char *name UNUSED, const void *data)
 }
 
 static void on_removed(int rc, const void *data)
+{
+    on_made(rc, NULL, data);
+}
+
+static void on_set(int rc, const struct Stat *stat UNUSED, const void *data)
 {
     on_made(rc, NULL, data);
 }
@@ -159,6 +174,36 @@ static void ask(struct zk *zk)
     sent(zk, READ, zoo_aget(zk->handle, zk->node, 0, on_read, zk));
 }
 
+static void read_mark(struct zk *zk)
+{
+    sent(zk, READ_MARK, zoo_aget(zk->handle, zk->mark_node, 0, on_read, zk));
+}
+
+static void write_mark(struct zk *zk, bool is_there)
+{
+    const char *text = zk->next_mark;
+    int len = (int)strlen(text);
+    memcpy(zk->mark, text, sizeof zk->mark);
+    if (is_there)
+        sent(zk, MARK,
+             zoo_aset(zk->handle, zk->mark_node, text, len, -1, on_set, zk));
+    else
+        sent(zk, MAKE_MARK,
+             zoo_acreate(zk->handle, zk->mark_node, text, len, acl_of(zk), 0,
+                         on_made, zk));
+}
+
+static void win(struct zk *zk, int rc)
+{
+    if (rc != ZOK && rc != ZNONODE)
+        return; /* asked again with the node */
+    snprintf(zk->mark, sizeof zk->mark, "%s", rc == ZOK ? zk->owner : "");
+    memcpy(zk->found_mark, zk->mark, sizeof zk->mark);
+    memcpy(zk->next_mark, zk->mark, sizeof zk->mark);
+    zk->is_won = true;
+    zk->events->won(zk->self, zk->epoch);
+}
+
 static void lose(struct zk *zk, const char *why)
 {
     zk->leased_ms = 0;
@@ -173,7 +218,7 @@ static void close_session(struct zk *zk)
     if (zk->handle)
         zookeeper_close(zk->handle);
     zk->handle = NULL;
-    zk->is_answered = zk->is_over = false;
+    zk->is_answered = zk->is_over = zk->must_remove = false;
     zk->asked = NOTHING;
     zk->at = 0;
 }
@@ -182,12 +227,15 @@ static void on_owner(struct zk *zk)
 {
     const clientid_t *id = zoo_client_id(zk->handle);
     if (zk->stat.ephemeralOwner == id->client_id) {
+        if (zk->must_remove)
+            return;
         zk->leased_ms = zk->asked_ms;
         zk->why[0] = '\0';
-        if (zk->is_won)
-            return;
-        zk->is_won = true;
-        zk->events->won(zk->self, (uint64_t)zk->stat.czxid);
+        zk->epoch = (uint64_t)zk->stat.czxid;
+        if (!zk->is_won)
+            read_mark(zk);
+        else if (strcmp(zk->mark, zk->next_mark) != 0)
+            write_mark(zk, true);
         return;
     }
     zk->why[0] = '\0';
@@ -201,6 +249,8 @@ static void on_owner(struct zk *zk)
 static void on_answer(struct zk *zk, enum asked what, int rc)
 {
     bool is_there = rc == ZOK || rc == ZNODEEXISTS;
+    if ((what == MARK || what == MAKE_MARK) && rc != ZOK)
+        zk->mark[0] = '\0'; /* not known to be there */
     if (!is_there && rc != ZNONODE)
         set_why(zk, zk->node, zerror(rc));
     switch (what) {
@@ -215,6 +265,16 @@ static void on_answer(struct zk *zk, enum asked what, int rc)
     case MAKE:
         if (is_there)
             ask(zk);
+        break;
+    case READ_MARK:
+        if (!zk->must_remove)
+            win(zk, rc);
+        break;
+    case MARK:
+        if (rc == ZNONODE)
+            write_mark(zk, false);
+        break;
+    case MAKE_MARK:
         break;
     case READ:
         if (rc == ZOK)
@@ -236,6 +296,13 @@ static void open_session(struct zk *zk)
                      (int)strlen(zk->account), NULL, NULL);
 }
 
+/* As long as the session lives the node is ours. */
+static void remove_own(struct zk *zk)
+{
+    zk->must_remove = false;
+    sent(zk, REMOVE, zoo_adelete(zk->handle, zk->node, -1, on_removed, zk));
+}
+
 /* What comes next when nothing is under way. */
 static void step(struct zk *zk)
 {
@@ -252,6 +319,10 @@ static void step(struct zk *zk)
         return;
     if (strchr(zk->node + zk->at + 1, '/'))
         make_parent(zk);
+    else if (zk->must_remove)
+        remove_own(zk);
+    else if (now_ms < zk->yield_until_ms)
+        return;
     else if (zk->is_won)
         ask(zk);
     else
@@ -326,6 +397,7 @@ static void *zk_start(struct loop *loop, const struct election_config *config,
         zk->account = xstrndup(rest, (size_t)(hosts - rest) - 1);
     zk->heard_ms = clock_mono_ms();
     zk->node = xasprintf("%s/active", path);
+    zk->mark_node = xasprintf("%s/mark", path);
     zk->holder = xasprintf("%.*s", HOLDER_MAX - 1, config->holder);
     zk->ttl_ms = config->ttl_ms;
     zk->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -349,6 +421,7 @@ static void zk_stop(void *state)
     free(zk->hosts);
     free(zk->account);
     free(zk->node);
+    free(zk->mark_node);
     free(zk->holder);
     free(zk);
 }
@@ -367,6 +440,29 @@ static const char *zk_why(const void *state)
     return zk->why;
 }
 
+static void zk_yield(void *state)
+{
+    struct zk *zk = state;
+    zk->is_won = false;
+    zk->leased_ms = 0;
+    zk->must_remove = zk->handle != NULL;
+    zk->yield_until_ms = clock_mono_ms() + 2 * zk->ttl_ms;
+}
+
+/* Written after the next look at the node. */
+static void zk_set_mark(void *state, const char *mark)
+{
+    struct zk *zk = state;
+    if (zk->is_won)
+        snprintf(zk->next_mark, sizeof zk->next_mark, "%s", mark);
+}
+
+static const char *zk_mark(const void *state)
+{
+    const struct zk *zk = state;
+    return zk->found_mark;
+}
+
 const struct election_kind election_zk = {
     .scheme = "zk://",
     .check = zk_check,
@@ -374,4 +470,7 @@ const struct election_kind election_zk = {
     .stop = zk_stop,
     .holds = zk_holds,
     .why = zk_why,
+    .yield = zk_yield,
+    .set_mark = zk_set_mark,
+    .mark = zk_mark,
 };

@@ -20,11 +20,13 @@
 
 #include "lib/base/base.h"
 #include "lib/base/fs.h"
+#include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "services/state-store/election.h"
 #include "services/state-store/recovery.h"
 #include "services/state-store/redis_mirror.h"
 #include "services/state-store/store.h"
+#include "services/state-store/table.h"
 
 int store_pair_options(struct store *s, struct err *err)
 {
@@ -86,9 +88,58 @@ void store_start_election(struct store *s)
         election_new(service_loop(s->service), &config, &election_events, s);
 }
 
+/* ---- how far it was when somebody was active ------------------------------
+ */
+
+void store_keep_mark(struct store *s)
+{
+    char lineage[UUID_TEXT_SIZE], mark[ELECTION_MARK_MAX];
+    if (!s->is_paired || s->stage != STORE_ACTIVE || !store_may_answer(s))
+        return;
+    uuid_format(table_lineage(s->table), lineage);
+    snprintf(mark, sizeof mark, "%s %" PRIu64, lineage, s->visible_seq);
+    election_set_mark(s->election, mark);
+}
+
+/* From which position what would go on. */
+static uint64_t position_after(const struct store *s, enum recovery what,
+                               const struct copy *redis,
+                               const uint8_t **lineage)
+{
+    bool by_log = what == RECOVERY_FOLLOW || what == RECOVERY_REFILL;
+    *lineage = by_log ? table_lineage(s->table) : redis->lineage;
+    return by_log ? table_seq(s->table) : redis->seq;
+}
+
+static const char *lacks_what_was_told(const struct store *s,
+                                       enum recovery what,
+                                       const struct copy *redis)
+{
+    static char why[300];
+    const char *mark = election_mark(s->election);
+    const char *space = strchr(mark, ' ');
+    char text[UUID_TEXT_SIZE];
+    const uint8_t *lineage;
+    uint64_t wanted;
+    if (*service_str(s->service, "prefer") || !space ||
+        !parse_u64(space + 1, &wanted))
+        return NULL;
+    uint64_t seq = position_after(s, what, redis, &lineage);
+    uuid_format(lineage, text);
+    if (strncmp(text, mark, UUID_TEXT_SIZE - 1) == 0 && seq >= wanted)
+        return NULL;
+    snprintf(why, sizeof why,
+             "ZooKeeper knows that %.120s was told, Redis and the log here end "
+             "at %s %" PRIu64 "; waiting for the store that wrote last, or for "
+             "--prefer log or redis, which goes on from there",
+             mark, text, seq);
+    return why;
+}
+
 /* Which of the two copies holds everything that was ever acknowledged?  Redis,
  * as long as it is whole; a log only when it was written last. */
-const char *store_pair_waits(struct store *s, enum recovery what)
+const char *store_pair_waits(struct store *s, enum recovery what,
+                             const struct copy *redis)
 {
     if (!s->is_paired || s->stage != STORE_STARTING)
         return NULL;
@@ -101,14 +152,14 @@ const char *store_pair_waits(struct store *s, enum recovery what)
                    : "there is no state yet; start one of the stores with "
                      "--new-suite, once";
     case RECOVERY_REFILL:
-        return may_fill ? NULL
+        return may_fill ? lacks_what_was_told(s, what, redis)
                         : "Redis is empty or half filled, and the log here may "
                           "not be the newest; waiting for the store that wrote "
                           "last, or for --prefer log";
     case RECOVERY_HALF:
         return recovery_advice(what);
     default:
-        return NULL;
+        return lacks_what_was_told(s, what, redis);
     }
 }
 

@@ -266,6 +266,7 @@ void store_tick(void *self)
     if (s->stage != STORE_ACTIVE)
         return;
     store_keep_address(s);
+    store_keep_mark(s);
     if (store_may_answer(s))
         store_publish_tick(s);
     update_gauges(s);

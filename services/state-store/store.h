@@ -64,6 +64,7 @@ struct store {
     bool is_paired; /* another store may take over */
     struct election *election;
     bool is_log_diverged; /* it goes aside when Redis is taken */
+    char pair_why[300];   /* we were chosen, and did not go on; "" */
     uint64_t start_seq;   /* Redis must have that much before we answer */
 
     /* visible.c */
@@ -110,7 +111,10 @@ void store_start_election(struct store *store);
 /* The lease is ours, and Redis holds what we are about to tell. */
 bool store_may_answer(const struct store *store);
 /* Why a store that has a partner does not go on from there; NULL: it may. */
-const char *store_pair_waits(struct store *store, enum recovery what);
+const char *store_pair_waits(struct store *store, enum recovery what,
+                             const struct copy *redis);
+/* Where stores are chosen: what Redis must hold for who is chosen next. */
+void store_keep_mark(struct store *store);
 /* Leads callers here, when it is our turn. */
 void store_keep_address(struct store *store);
 char *store_pub_name(const struct store *store); /* of its socket */

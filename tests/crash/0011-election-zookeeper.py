@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from suite import (FOLDER, check, done, free_port, guarded,  # noqa: E402
+from suite import (FOLDER, TOOLS, check, done, free_port, guarded,  # noqa: E402
                    together, wait_for)
 from pair import Pair  # noqa: E402
 from proxy import Proxy  # noqa: E402
@@ -47,6 +47,12 @@ class ZooKeeper:
                 return b"Mode: standalone" in s.makefile("rb").read()
         except OSError:
             return False
+
+    def get(self, path):
+        """What a node holds; "" without it."""
+        return subprocess.run(
+            [f"{TOOLS}/zk_node", f"127.0.0.1:{self.port}", path], text=True,
+            capture_output=True, stdin=subprocess.DEVNULL).stdout.strip()
 
     def kill(self):
         self.process.kill()
@@ -154,6 +160,41 @@ def session_over(zk):
     proxy.close()
 
 
+def redis_went_back(zk):
+    """While nobody was active Redis lost what was told: who does not have it
+    waits, and lets the one that has it be chosen."""
+    url = f"zk://127.0.0.1:{zk.port}/suites/four"
+    with Pair(ttl_ms=2000, election=url) as p:
+        p.a.ask("put", "a", "0")
+        p.a.redis.ask("SAVE")
+        w = p.a.writer("later", count=20)
+        check("writes after the save", w.finish(), w.failure)
+        seq = int(p.a.redis.hash("reeve:meta")["seq"])
+        wait_for("ZooKeeper to know", lambda: zk.get(
+            "/suites/four/mark").endswith(f" {seq}"))
+        p.b.kill()
+        p.a.kill()
+        p.a.redis.kill()
+        p.a.redis.start()  # from what was saved
+        at = p.b.log_size()
+        p.b.start(serving=False)
+        p.wait_says(p.b, "ZooKeeper knows")
+        check("who lacks what was told does not go on",
+              "store_active" not in p.b.log()[at:], p.b.log()[at:])
+        at = p.a.log_size()
+        p.a.start(serving=False)
+        wait_for("who wrote last to go on", lambda: "store_active" in
+                 p.a.log()[at:])
+        wrong = p.a.lost([w])
+        check("who wrote last is let in, and has it all", not wrong, wrong)
+        wait_for("Redis to have it again", lambda: int(
+            p.a.redis.hash("reeve:meta")["seq"]) > seq)
+        p.a.kill()
+        p.wait_active(p.b)
+        wrong = p.b.lost([w])
+        check("then the other one goes on from there", not wrong, wrong)
+
+
 def accounts(zk):
     """The nodes are for who made them."""
     with Pair(ttl_ms=2000, start=False) as p:
@@ -189,6 +230,7 @@ servers = [ZooKeeper("first"), ZooKeeper("second")]
 try:
     together(*(z.start for z in servers))
     together(lambda: elections(servers[0]), lambda: session_over(servers[1]),
+             lambda: redis_went_back(servers[1]),
              lambda: accounts(servers[1]), lambda: options(servers[1]))
 finally:
     for server in servers:

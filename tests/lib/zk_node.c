@@ -5,6 +5,7 @@
  *
  * Makes the parent if need be, prints the node's path, and keeps the node until
  * stdin ends.  A prefix that ends in / makes a lasting node of that name.
+ * Without DATA it prints what the node holds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,24 +75,34 @@ static int make_node(zhandle_t *zh, const char *path, const char *data)
     return ZOK;
 }
 
+static int print_node(zhandle_t *zh, const char *path)
+{
+    char data[4096];
+    int len = (int)sizeof data;
+    int rc = zoo_get(zh, path, 0, data, &len, NULL);
+    if (rc == ZOK)
+        printf("%.*s\n", MAX(len, 0), data);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     zhandle_t *zh;
     char c;
     int rc;
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: zk_node HOST:PORT PATH DATA\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: zk_node HOST:PORT PATH [DATA]\n");
         return 2;
     }
     zoo_set_debug_level((ZooLogLevel)0); /* nothing */
     zh = zookeeper_init(argv[1], on_event, SESSION_MS, NULL, NULL, 0);
     if (!zh || wait_connected(zh) < 0)
         return fail(argv[1], ZCONNECTIONLOSS);
-    rc = make_node(zh, argv[2], argv[3]);
+    rc = argc == 3 ? print_node(zh, argv[2]) : make_node(zh, argv[2], argv[3]);
     if (rc != ZOK)
         return fail(argv[2], rc);
-    while (read(0, &c, 1) > 0)
+    while (argc == 4 && read(0, &c, 1) > 0)
         ;
     zookeeper_close(zh);
     return 0;
