@@ -59,6 +59,7 @@ static int activate(struct store *s, struct err *err)
         .segment_bytes = (uint64_t)service_int(s->service, "segment-kib") << 10,
         .keep_bytes = (uint64_t)service_int(s->service, "snapshot-log-kib")
                       << 10,
+        .discard = s->discard,
         .next_seq = table_seq(s->table) + 1,
         .revision = table_revision(s->table),
         .found = &s->found,

@@ -37,7 +37,7 @@ static void on_snapshot(void *self, int fd UNUSED, int events UNUSED)
         s->snapshot_seq = s->snapshot_view->seq;
         s->snapshot_revision = s->snapshot_view->revision;
         s->snapshot_bytes = bytes;
-        snapshot_remove_before(dir, s->snapshot_seq);
+        snapshot_remove_before(dir, s->snapshot_seq, s->discard);
         wal_drop_until(s->wal, s->snapshot_seq);
         log_info("snapshot", "revision=%" PRIu64 " bytes=%" PRIu64,
                  s->snapshot_revision, bytes);

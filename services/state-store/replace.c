@@ -28,6 +28,6 @@ int replace_state(const struct replacement *plan, uint64_t *bytes,
     if (write_base(plan, bytes, err) < 0)
         return -1;
     data_dir_remove_segments(plan->dir, UINT64_MAX);
-    snapshot_remove_before(plan->dir, table_seq(plan->table));
+    snapshot_remove_before(plan->dir, table_seq(plan->table), NULL);
     return 0;
 }

@@ -16,6 +16,7 @@
 #include "lib/base/id.h"
 #include "services/state-store/crash_point.h"
 #include "services/state-store/data_dir.h"
+#include "services/state-store/discard.h"
 #include "services/state-store/table.h"
 
 #define SNAPSHOT_MAX_BYTES ((size_t)64 << 30)
@@ -94,7 +95,8 @@ struct table *snapshot_read(const char *path, struct snapshot_info *info,
     return table;
 }
 
-void snapshot_remove_before(const char *dir, uint64_t seq)
+void snapshot_remove_before(const char *dir, uint64_t seq,
+                            struct discard *discard)
 {
     AUTO_FREE uint64_t *seqs = NULL;
     size_t n;
@@ -102,7 +104,7 @@ void snapshot_remove_before(const char *dir, uint64_t seq)
         return;
     for (size_t i = 0; i < n && seqs[i] < seq; i++) {
         AUTO_FREE char *path = snapshot_path(dir, seqs[i]);
-        unlink(path);
+        discard_file(discard, path);
     }
 }
 

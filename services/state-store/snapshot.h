@@ -13,6 +13,7 @@
 
 #include "services/state-store/snapshot_format.h"
 
+struct discard;
 struct err;
 struct table;
 struct view;
@@ -31,8 +32,9 @@ int snapshot_write(const struct snapshot_plan *plan, uint64_t *bytes,
 /* The table in the file; *bytes is its size. */
 struct table *snapshot_read(const char *path, struct snapshot_info *info,
                             uint64_t *bytes, struct err *err);
-/* Removes the snapshots before seq. */
-void snapshot_remove_before(const char *dir, uint64_t seq);
+/* Removes the snapshots before seq; discard may be NULL. */
+void snapshot_remove_before(const char *dir, uint64_t seq,
+                            struct discard *discard);
 
 struct snapshot_job;
 struct snapshot_job *snapshot_job_start(const struct snapshot_plan *plan);

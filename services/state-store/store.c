@@ -14,6 +14,7 @@
 #include "lib/loop/loop.h"
 #include "services/state-store/crash_point.h"
 #include "services/state-store/data_dir.h"
+#include "services/state-store/discard.h"
 #include "services/state-store/election.h"
 #include "services/state-store/redis_mirror.h"
 #include "services/state-store/table.h"
@@ -172,6 +173,7 @@ static int start(struct store *s, struct err *err)
     if (code != EXIT_OK)
         return code;
     store_check_disk(s);
+    s->discard = discard_new();
     return store_open(s, err);
 }
 
@@ -215,6 +217,7 @@ void store_stop(void *self)
     if (s->wal)
         loop_fd_remove(service_loop(s->service), wal_fd(s->wal));
     wal_destroy(&s->wal);
+    discard_destroy(&s->discard);
     redis_mirror_destroy(&s->mirror);
     election_destroy(&s->election);
     record_queue_free(&s->pending);

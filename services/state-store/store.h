@@ -25,6 +25,7 @@
 #include "services/state-store/wal_replay.h"
 
 struct data_dir;
+struct discard;
 struct election;
 struct pending_answer;
 struct redis_mirror;
@@ -46,8 +47,9 @@ struct store {
     char starting_why[256]; /* told to callers while starting */
 
     struct data_dir *data_dir;
-    struct wal_found found; /* by replay; its table moves to `table` */
-    struct table *table;    /* the truth, pending changes included */
+    struct discard *discard; /* what is not needed in it any more */
+    struct wal_found found;  /* by replay; its table moves to `table` */
+    struct table *table;     /* the truth, pending changes included */
     struct wal *wal;
     struct bus_pub *pub;
 

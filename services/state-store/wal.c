@@ -20,6 +20,7 @@
 #include "lib/base/id.h"
 #include "services/state-store/crash_point.h"
 #include "services/state-store/data_dir.h"
+#include "services/state-store/discard.h"
 #include "services/state-store/record.h"
 #include "services/state-store/wal_format.h"
 #include "services/state-store/wal_replay.h"
@@ -61,7 +62,8 @@ struct wal {
     struct wal_segment spares[SPARES_MAX];
     size_t n_spares;
     uint64_t keep_bytes; /* of segments and spares */
-    struct buf zeros;    /* AHEAD_BYTES of them */
+    struct discard *discard;
+    struct buf zeros; /* AHEAD_BYTES of them */
 
     /* Shared, under the lock. */
     pthread_t thread;
@@ -303,6 +305,7 @@ static struct wal *wal_alloc(const struct wal_config *config)
     memcpy(w->lineage, config->lineage, sizeof w->lineage);
     w->segment_bytes = config->segment_bytes;
     w->keep_bytes = config->keep_bytes;
+    w->discard = config->discard;
     w->durable_seq = config->next_seq - 1;
     w->revision = config->revision;
     w->fd = w->event_fd = -1;
@@ -455,7 +458,7 @@ static void drop_oldest(struct wal *w)
     memmove(w->segments, w->segments + 1, w->n_segments * sizeof *w->segments);
     AUTO_FREE char *path = wal_segment_path(w->dir, oldest.first_seq);
     if (!keep_spare(w, &oldest))
-        unlink(path);
+        discard_file(w->discard, path);
 }
 
 /* The newest segment may be but planned: until its first batch is durable, the
@@ -585,6 +588,6 @@ void wal_drop_spares(struct wal *w)
     while (w->n_spares) {
         AUTO_FREE char *path =
             spare_path(w, w->spares[--w->n_spares].first_seq);
-        unlink(path);
+        discard_file(w->discard, path);
     }
 }

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct discard;
 struct err;
 struct record;
 struct wal;
@@ -29,8 +30,9 @@ struct wal_config {
     /* Segments that hold nothing needed are used again, as long as all of them
      * have no more than this; 0: none is. */
     uint64_t keep_bytes;
-    uint64_t next_seq; /* of the first record that will be appended */
-    uint64_t revision; /* before it */
+    struct discard *discard; /* of all others; may be NULL */
+    uint64_t next_seq;       /* of the first record that will be appended */
+    uint64_t revision;       /* before it */
     /* Where replay ended; NULL or without segments: starts a segment. */
     const struct wal_found *found;
 };

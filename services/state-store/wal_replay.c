@@ -280,7 +280,7 @@ static void tidy(const struct replay *r)
 {
     const struct wal_found *found = r->found;
     data_dir_remove_unfinished(r->dir);
-    snapshot_remove_before(r->dir, found->snapshot_seq);
+    snapshot_remove_before(r->dir, found->snapshot_seq, NULL);
     data_dir_remove_segments(
         r->dir, found->n_segments ? found->segments[0].first_seq : UINT64_MAX);
 }

@@ -163,7 +163,7 @@ static void end_snapshot(struct life *r)
     int written = snapshot_write(&plan, &bytes, NULL);
     r->is_snapshotting = false;
     if (written == 0) {
-        snapshot_remove_before(r->dir, view->seq);
+        snapshot_remove_before(r->dir, view->seq, NULL);
         wal_drop_until(r->wal, view->seq);
     }
     view_destroy(&view);

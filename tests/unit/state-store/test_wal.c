@@ -464,7 +464,7 @@ Test(wal, snapshot_lets_old_segments_go)
         }
         wait_durable(wal, table_seq(t));
         take_snapshot(dir, t, false);
-        snapshot_remove_before(dir, table_seq(t));
+        snapshot_remove_before(dir, table_seq(t), NULL);
         wal_cut(wal);
         log_it(wal, put(t, "after", "cut"));
         wait_durable(wal, table_seq(t));
