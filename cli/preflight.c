@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/base/base.h"
@@ -22,6 +23,7 @@
 #include "lib/base/err.h"
 #include "lib/base/fs.h"
 #include "lib/base/id.h"
+#include "lib/base/redis_url.h"
 #include "lib/bus/bus.h"
 #include "lib/http/http_client.h"
 #include "lib/service/service.h"
@@ -479,47 +481,6 @@ int preflight_master(const char *urls, struct err *err)
  * --------------------------------------------------------------------------------
  */
 
-struct redis_url {
-    char *host, *port, *user, *password;
-};
-
-static void redis_url_free(struct redis_url *url)
-{
-    free(url->host);
-    free(url->port);
-    free(url->user);
-    free(url->password);
-}
-
-static int parse_redis_url(const char *text, struct redis_url *out,
-                           struct err *err)
-{
-    const char *at, *p = text + strlen("redis://");
-
-    *out = (struct redis_url){0};
-    if (!str_starts(text, "redis://") || !*p)
-        return err_set(err, ERR_INVALID,
-                       "--redis \"%s\": must be "
-                       "redis[s]://[user:password@]host:port[/database], "
-                       "redis[s]+sentinel://host:port,.../master or "
-                       "unix:///path",
-                       text);
-    if ((at = strrchr(p, '@')) != NULL) {
-        const char *colon = memchr(p, ':', (size_t)(at - p));
-        const char *secret = colon ? colon + 1 : p;
-        out->password = xstrndup(secret, (size_t)(at - secret));
-        if (colon && colon > p)
-            out->user = xstrndup(p, (size_t)(colon - p));
-        p = at + 1;
-    }
-    size_t host = strcspn(p, ":/");
-    out->host = xstrndup(p, host);
-    p += host;
-    size_t port = *p == ':' ? strcspn(p + 1, "/") : 0;
-    out->port = port ? xstrndup(p + 1, port) : xstrdup("6379");
-    return 0;
-}
-
 /* Sends one line, gives the first line of the answer. */
 static int ask_redis(int fd, const char *line, char *answer, size_t size,
                      struct err *err)
@@ -562,29 +523,46 @@ static int ping(int fd, const struct redis_url *url, struct err *err)
     return 0;
 }
 
-/* What only the state-store knows how to ask: TLS, sentinels, a socket, signs
- * that are written as %XX. */
-static bool is_left_to_store(const char *text)
+static int connect_unix(const char *path, struct err *err)
 {
-    static const char *const schemes[] = {"rediss://", "redis+sentinel://",
-                                          "rediss+sentinel://", "unix://"};
-    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-        if (str_starts(text, schemes[i]) && text[strlen(schemes[i])])
-            return true;
-    return str_starts(text, "redis://") && strchr(text, '%');
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    if (fd < 0)
+        return err_sys(err, "socket");
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    err_sys(err, "%s", path);
+    close(fd);
+    return -1;
 }
 
+static int connect_redis(const struct redis_url *url, struct err *err)
+{
+    char port[16];
+
+    snprintf(port, sizeof(port), "%d", url->port);
+    return url->is_unix ? connect_unix(url->host, err)
+                        : connect_host(url->host, port, err);
+}
+
+/* TLS and sentinels are left to the state-store, which can talk to them. */
 int preflight_redis(const char *text, struct err *err)
 {
-    if (is_left_to_store(text))
-        return EXIT_OK;
     __attribute__((cleanup(redis_url_free))) struct redis_url url;
+    char where[256];
 
-    if (parse_redis_url(text, &url, err) < 0)
+    if (redis_url_parse(text, &url, err) < 0) {
+        err_wrap(err, "--redis");
         return EXIT_USAGE;
-    AUTO_CLOSE int fd = connect_host(url.host, url.port, err);
+    }
+    if (url.is_tls || url.n_sentinels)
+        return EXIT_OK;
+    AUTO_CLOSE int fd = connect_redis(&url, err);
     if (fd >= 0 && ping(fd, &url, err) == 0)
         return EXIT_OK;
-    err_wrap(err, "no Redis answers at %s:%s", url.host, url.port);
+    redis_url_text(&url, where, sizeof(where));
+    err_wrap(err, "no Redis answers at %s", where);
     return EXIT_FAILED;
 }

@@ -13,7 +13,7 @@
 #include "services/state-store/host_lookup.h"
 #include "services/state-store/redis_sentinel.h"
 #include "services/state-store/redis_stream.h"
-#include "services/state-store/redis_url.h"
+#include "lib/base/redis_url.h"
 #include "services/state-store/resp.h"
 
 enum {

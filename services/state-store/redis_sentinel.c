@@ -10,7 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/loop/loop.h"
 #include "services/state-store/redis_link.h"
-#include "services/state-store/redis_url.h"
+#include "lib/base/redis_url.h"
 #include "services/state-store/resp.h"
 
 enum { ASK_MS = 500, RETRY_MAX_MS = 2000 };

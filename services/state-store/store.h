@@ -20,7 +20,7 @@
 #include "services/state-store/record_queue.h"
 #include "services/state-store/recovery.h"
 #include "services/state-store/redis_stream.h"
-#include "services/state-store/redis_url.h"
+#include "lib/base/redis_url.h"
 #include "services/state-store/retained.h"
 #include "services/state-store/wal_replay.h"
 

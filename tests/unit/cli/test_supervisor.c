@@ -357,7 +357,17 @@ Test(preflight, ports)
     AUTO_FREE char *url = xasprintf("redis://127.0.0.1:%d/0", port);
     cr_expect_eq(preflight_redis(url, &err), EXIT_FAILED);
     cr_expect(strstr(err.text, "no Redis answers"), "%s", err.text);
-    cr_expect_eq(preflight_redis("http://x", &err), EXIT_USAGE);
+    cr_expect_eq(preflight_redis("unix:///no/such/socket", &err), EXIT_FAILED);
+    cr_expect(strstr(err.text, "/no/such/socket"), "%s", err.text);
+    cr_expect_eq(preflight_redis("rediss://h:6379/0", &err), EXIT_OK);
+    static const char *const wrong[] = {
+        "http://x", "redis://", "redis://u:s3cr%@h/0", "rediss://h:s3cr/0",
+        "redis+sentinel://:s3cr@h"};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        cr_expect_eq(preflight_redis(wrong[i], &err), EXIT_USAGE, "%s",
+                     wrong[i]);
+        cr_expect_null(strstr(err.text, "s3cr"), "%s", err.text);
+    }
     AUTO_FREE char *master = xasprintf("http://127.0.0.1:%d", port);
     cr_expect_eq(preflight_master(master, &err), EXIT_FAILED);
     cr_expect(strstr(err.text, master), "%s", err.text);

@@ -15,7 +15,7 @@
 #include "services/state-store/host_lookup.h"
 #include "services/state-store/redis_link.h"
 #include "services/state-store/redis_sentinel.h"
-#include "services/state-store/redis_url.h"
+#include "lib/base/redis_url.h"
 #include "services/state-store/resp.h"
 
 enum { TIMEOUT_MS = 300, PATIENT_MS = 10000, PATIENCE = 500, FDS = 16 };

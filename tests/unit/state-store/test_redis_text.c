@@ -6,7 +6,7 @@
 
 #include "lib/base/base.h"
 #include "services/state-store/redis_commands.h"
-#include "services/state-store/redis_url.h"
+#include "lib/base/redis_url.h"
 #include "tests/unit/state-store/tools.h"
 
 static const struct {

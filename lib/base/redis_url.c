@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "services/state-store/redis_url.h"
+#include "lib/base/redis_url.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,8 +11,8 @@
  * user and password in front are for the master it names, those behind for the
  * sentinels; TLS is for both.
  */
-#ifndef REEVE_STATE_STORE_REDIS_URL_H
-#define REEVE_STATE_STORE_REDIS_URL_H
+#ifndef REEVE_LIB_BASE_REDIS_URL_H
+#define REEVE_LIB_BASE_REDIS_URL_H
 
 #include <stdbool.h>
 #include <stddef.h>
