@@ -5,7 +5,9 @@
  * the connection is lost (the socket's monitor says so) a new socket is made
  * and every call under way is sent again, oldest first, before any newer one.
  * So the peer sees the calls of one client in the order they were made, also
- * over a crash of the peer: store_client rests on this.
+ * over a crash of the peer: store_client rests on this.  The same is done when
+ * the peer answers nothing but that it is unavailable for a while: it may wait
+ * for its turn while its partner answers under the endpoint now.
  *
  * Does not give up before a call's deadline, and does not know what the calls
  * mean.
@@ -34,6 +36,7 @@ enum {
     LAST_RESEND_MS = 5000,
     FIRST_RECONNECT_MS = 20,
     LAST_RECONNECT_MS = 500,
+    UNAVAILABLE_MAX_MS = 2000,
     HANDSHAKE_MS = 10000,
     /* Not -1: that would throw away answers that wait to be read. */
     NEVER_MS = INT32_MAX / 4,
@@ -67,7 +70,8 @@ struct bus_client {
     struct pending *calls; /* in the order they were made */
     struct pending *by_id;
     struct pending *refused;
-    int64_t last_reply_ms; /* -1: never */
+    int64_t last_reply_ms;  /* -1: never */
+    int64_t unavailable_ms; /* since when the peer says nothing else; 0 */
     uint64_t garbage;
     int64_t garbage_logged_ms;
     int busy;     /* callbacks under way */
@@ -245,6 +249,14 @@ static void read_code(const Reeve__BusReply *reply, struct err *err)
                 str_or_empty(reply->error));
 }
 
+static void note_availability(struct bus_client *client, enum err_code code)
+{
+    if (code != ERR_UNAVAILABLE)
+        client->unavailable_ms = 0;
+    else if (!client->unavailable_ms)
+        client->unavailable_ms = client->last_reply_ms;
+}
+
 static int on_reply(struct bus_client *client, const void *data, size_t len)
 {
     struct err err = {0};
@@ -262,6 +274,7 @@ static int on_reply(struct bus_client *client, const void *data, size_t len)
         struct bus_answer answer = {.body = reply->body.data,
                                     .len = reply->body.len};
         read_code(reply, &answer.err);
+        note_availability(client, answer.err.code);
         rc = finish(p, &answer);
     }
     reeve__bus_reply__free_unpacked(reply, NULL);
@@ -288,14 +301,6 @@ static int receive(struct bus_client *client)
     }
     zmq_msg_close(&frame);
     return rc < 0 ? -1 : 1;
-}
-
-static void on_readable(void *self, void *socket UNUSED)
-{
-    struct bus_client *client = self;
-    for (int i = 0; i < MESSAGES_A_TURN; i++)
-        if (receive(client) <= 0)
-            return;
 }
 
 /* ---- the connection ---------------------------------------------------- */
@@ -345,6 +350,20 @@ static void on_monitor(void *self, void *monitor)
     client->reconnect_timer =
         loop_timer(client->loop, client->reconnect_ms, 0, connect_now, client);
     client->reconnect_ms = MIN(client->reconnect_ms * 2, LAST_RECONNECT_MS);
+}
+
+static void on_readable(void *self, void *socket UNUSED)
+{
+    struct bus_client *client = self;
+    int rc = 1;
+    for (int i = 0; i < MESSAGES_A_TURN && rc > 0; i++)
+        rc = receive(client);
+    if (rc < 0 || !client->unavailable_ms ||
+        clock_mono_ms() - client->unavailable_ms < UNAVAILABLE_MAX_MS)
+        return;
+    client->unavailable_ms = 0;
+    disconnect(client);
+    connect_now(client);
 }
 
 static void open_monitor(struct bus_client *client)

@@ -240,6 +240,45 @@ Test(bus, the_peer_dies_and_comes_back)
     free(t);
 }
 
+static int on_waits(void *self UNUSED, struct bus_call *call UNUSED,
+                    struct err *err)
+{
+    return err_set(err, ERR_UNAVAILABLE, "waits for its turn");
+}
+
+/* Of two that take turns under one endpoint; who waits is there and answers. */
+Test(bus, comes_over_from_a_peer_that_only_waits)
+{
+    static const struct bus_route waits[] = {{"test.echo", on_waits},
+                                             {NULL, NULL}};
+    struct test *t = xcalloc(1, sizeof *t);
+    begin(t);
+    const char *link = t->w.endpoint + strlen("ipc://");
+    AUTO_FREE char *own = xasprintf("%s-one", t->w.endpoint);
+    AUTO_FREE char *other = xasprintf("%s-two", t->w.endpoint);
+    struct bus_server *one = bus_server_new(t->w.loop, own, NULL);
+    cr_assert_not_null(one);
+    bus_server_add_routes(one, waits, t);
+    cr_assert_eq(symlink(own + strlen("ipc://"), link), 0);
+    call(t, "test.echo", "first", 5000);
+    cr_assert(bus_world_until(&t->w, &t->answered, 1, 5000));
+    cr_expect_eq(t->last.err.code, ERR_UNAVAILABLE);
+    t->server = bus_server_new(t->w.loop, other, NULL);
+    cr_assert_not_null(t->server);
+    bus_server_add_routes(t->server, routes, t);
+    unlink(link);
+    cr_assert_eq(symlink(other + strlen("ipc://"), link), 0);
+    for (int i = 0; i < 500 && t->last.err.code; i++) {
+        call(t, "test.echo", "again", 20000);
+        cr_assert(bus_world_until(&t->w, &t->answered, t->answered + 1, 10000));
+        bus_world_turn(&t->w, 20);
+    }
+    cr_expect_str_eq(t->last_body, "again");
+    bus_server_destroy(&one);
+    end(t);
+    free(t);
+}
+
 /* A peer in another process is killed with calls under way; its successor gets
  * them all, in order. */
 static int on_number(void *self, struct bus_call *call, struct err *err UNUSED)
