@@ -99,7 +99,7 @@ struct replica {
     struct pack *pack; /* NULL: values are kept as they are */
     struct buf *read;  /* what replica_get unpacked last */
     bool can_resume; /* `position` is known; nothing said that it is too old */
-    int64_t heard_ms, asked_ms;
+    int64_t heard_ms, asked_ms, connected_ms;
     uint64_t ask_timer, watch_timer;
     uint32_t snapshot_number;
     struct replica_stats stats;
@@ -686,9 +686,23 @@ static void ask_soon(struct replica *r, int64_t delay_ms)
 
 /* ---- silence ----------------------------------------------------------- */
 
+/* Who is silent may only wait for its turn, while its partner publishes under
+ * the endpoint now. */
+static void come_over(struct replica *r, int64_t now_ms)
+{
+    if (r->endpoint_err.code || now_ms - r->connected_ms <= SILENCE_MS)
+        return;
+    r->connected_ms = now_ms;
+    zmq_disconnect(r->sub, r->store_pub);
+    int rc = zmq_connect(r->sub, r->store_pub);
+    ASSERT(rc == 0);
+}
+
 static int check_silence(struct replica *r)
 {
-    int64_t silent_ms = clock_mono_ms() - r->heard_ms;
+    int64_t now_ms = clock_mono_ms(), silent_ms = now_ms - r->heard_ms;
+    if (silent_ms > SILENCE_MS)
+        come_over(r, now_ms);
     if (!r->is_alive || silent_ms <= SILENCE_MS)
         return 0;
     log_odd("feed_silent", "endpoint=%s for_ms=%lld", r->store_pub,
@@ -778,6 +792,7 @@ static void subscribe(struct replica *r)
     }
     int rc = zmq_connect(r->sub, r->store_pub);
     ASSERT(rc == 0);
+    r->connected_ms = clock_mono_ms();
     loop_socket(r->loop, r->sub, on_readable, r);
     ask_soon(r, 0);
 }

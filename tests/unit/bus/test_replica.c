@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
@@ -449,6 +450,38 @@ Test(replica, silence_is_told_and_ended_by_a_snapshot)
     cr_assert(bus_world_until(&t->w, &t->alives, 2, 5000));
     cr_assert(settled(t, 2));
     cr_expect_str_eq(all(t, ""), "a=1 b=2 ");
+    end(t);
+    free(t);
+}
+
+/* Two take turns under one endpoint; who only waits is there, and is silent. */
+Test(replica, comes_over_from_a_store_that_only_waits)
+{
+    struct test *t = xcalloc(1, sizeof *t);
+    begin(t);
+    const char *link = t->w.feed + strlen("ipc://");
+    AUTO_FREE char *serves = xasprintf("%s-two", link);
+    AUTO_FREE char *waits = xasprintf("%s-one", link);
+    AUTO_FREE char *endpoint = xasprintf("ipc://%s", waits);
+    cr_assert_eq(rename(link, serves), 0);
+    struct bus_pub *silent = bus_pub_new(endpoint, 100, NULL);
+    cr_assert_not_null(silent);
+    cr_assert_eq(symlink(waits, link), 0);
+    fake_store_put(&t->store, "a", "1");
+    follow(t, "");
+    bus_world_turn(&t->w, 300);
+    cr_assert_eq(unlink(link), 0);
+    cr_assert_eq(symlink(serves, link), 0);
+    bool is_heard = false;
+    for (int i = 0; i < 1200 && !is_heard; i++) {
+        struct replica_stats stats;
+        bus_pub_send(t->store.pub, "junk", 1, NULL);
+        bus_world_turn(&t->w, 10);
+        replica_stats(t->replica, &stats);
+        is_heard = stats.garbage > 0;
+    }
+    cr_expect(is_heard, "it stays where nothing is published");
+    bus_pub_destroy(&silent);
     end(t);
     free(t);
 }
