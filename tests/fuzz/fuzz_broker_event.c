@@ -84,6 +84,7 @@ static void on_offers(Mesos__V1__Scheduler__Event *event)
         const struct janitor_place place = {pools[i].agent_id,
                                             pools[i].hostname, 1};
 
+        agent_pool_fill(&pools[i]);
         janitor_inspect(janitor, &place, pools[i].resources);
         sweep = janitor_sweep(janitor, pools[i].resources, 0, &ids);
         ASSERT(sweep.n_ops == 0); /* no record, no harm */
