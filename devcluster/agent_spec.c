@@ -243,6 +243,42 @@ static int add_sandbox_path(Reeve__Devagent__ContainerSpec *spec,
     return link_into_sandbox(spec, source, volume->container_path, err);
 }
 
+/* A link in place of a mount; NULL: it is none of the host's. */
+static const char *host_path_of(const Mesos__V1__Volume *volume)
+{
+    if (volume->source &&
+        volume->source->type == MESOS__V1__VOLUME__SOURCE__TYPE__HOST_PATH)
+        return volume->source->host_path ? volume->source->host_path->path : "";
+    return volume->host_path;
+}
+
+static int add_host_path(Reeve__Devagent__ContainerSpec *spec,
+                         const Mesos__V1__Volume *volume, struct err *err)
+{
+    const char *path = host_path_of(volume), *at = volume->container_path;
+    const char *slash = strrchr(at, '/');
+
+    if (path[0] != '/')
+        return err_set(err, ERR_INVALID,
+                       "Path '%s' in HOST_PATH volume is not absolute", path);
+    if (at[0] == '/')
+        return err_set(err, ERR_UNSUPPORTED,
+                       "HOST_PATH volume at absolute path '%s' needs a mount, "
+                       "which this agent cannot make",
+                       at);
+    if (!at[0] || strcmp(at, ".") == 0 || has_dotdot(at))
+        return err_set(err, ERR_INVALID,
+                       "Container path '%s' of HOST_PATH volume leaves the "
+                       "sandbox",
+                       at);
+    if (slash)
+        add_dir(spec,
+                xasprintf("%s/%.*s", spec->sandbox, (int)(slash - at), at));
+    add_string(&spec->host_paths, &spec->n_host_paths, xstrdup(path));
+    add_link(spec, xasprintf("%s/%s", spec->sandbox, at), xstrdup(path));
+    return 0;
+}
+
 static int add_container(Reeve__Devagent__ContainerSpec *spec,
                          const struct agent_core *core,
                          const struct agent_task *task, struct err *err)
@@ -258,6 +294,11 @@ static int add_container(Reeve__Devagent__ContainerSpec *spec,
                        "Container images are not supported by this agent");
     for (size_t i = 0; i < container->n_volumes; i++) {
         const Mesos__V1__Volume *volume = container->volumes[i];
+        if (host_path_of(volume)) {
+            if (add_host_path(spec, volume, err) < 0)
+                return -1;
+            continue;
+        }
         if (!volume->source ||
             volume->source->type !=
                 MESOS__V1__VOLUME__SOURCE__TYPE__SANDBOX_PATH)
@@ -405,6 +446,7 @@ static int add_environment(Reeve__Devagent__ContainerSpec *spec,
     const Mesos__V1__Environment *own =
         task->info->command ? task->info->command->environment : NULL;
     const char *role = allocated_role(task);
+    AUTO_FREE char *ip = agent_container_ip(core, task->exec);
     env(spec, "PATH", SYSTEM_PATH);
     env(spec, "MESOS_SANDBOX", spec->sandbox);
     if (role)
@@ -412,7 +454,7 @@ static int add_environment(Reeve__Devagent__ContainerSpec *spec,
     if (task->exec->command_task)
         command_task_env(spec, core, task);
     else
-        env(spec, "MESOS_CONTAINER_IP", core->config.ip);
+        env(spec, "MESOS_CONTAINER_IP", ip);
     set_own_env(&spec->environment, &spec->n_environment, own);
     return check_secrets(core, own, err);
 }
@@ -513,7 +555,8 @@ Reeve__Devagent__ContainerSpec *agent_spec_new(const struct agent_core *core,
     spec->sandbox = agent_task_sandbox(core, task);
     add_sandboxes(spec, task, exec_dir);
     add_command(spec, core, task);
-    if (add_volumes(spec, core, task, err) < 0 ||
+    if (agent_network_check(core, task->exec, err) < 0 ||
+        add_volumes(spec, core, task, err) < 0 ||
         add_environment(spec, core, task, err) < 0 ||
         add_uris(spec, core, task, err) < 0 ||
         add_limits(spec, task, err) < 0) {

@@ -272,4 +272,16 @@ void agent_spec_check(const struct agent_core *core,
                       const Mesos__V1__CommandInfo *command,
                       Reeve__Devagent__CheckRun *run);
 
+/* ---- agent_network.c ---------------------------------------------------- */
+/* Of the container, on its first named network, or the host's; malloc'd. */
+char *agent_container_ip(const struct agent_core *core,
+                         const struct agent_exec *exec);
+/* ERR_UNSUPPORTED: a network of it cannot be had. */
+int agent_network_check(const struct agent_core *core,
+                        const struct agent_exec *exec, struct err *err);
+/* Adds its networks with their addresses. */
+void agent_network_status(const struct agent_core *core,
+                          const struct agent_exec *exec,
+                          Mesos__V1__ContainerStatus *status);
+
 #endif

@@ -94,16 +94,6 @@ struct agent_task *agent_container_find(struct agent_core *core,
 
 /* ---- updates ---------------------------------------------------------- */
 
-static Mesos__V1__NetworkInfo *host_network(const char *ip)
-{
-    Mesos__V1__NetworkInfo *network = PB_NEW(mesos__v1__network_info);
-    Mesos__V1__NetworkInfo__IPAddress *address =
-        PB_NEW(mesos__v1__network_info__ipaddress);
-    address->ip_address = xstrdup(ip);
-    PB_ADD(network, ip_addresses, address);
-    return network;
-}
-
 static Mesos__V1__ContainerID *container_id(const struct agent_task *task)
 {
     Mesos__V1__ContainerID *id = PB_NEW(mesos__v1__container_id);
@@ -128,7 +118,7 @@ container_status(const struct agent_core *core, const struct agent_task *task,
         (!task_state_is_terminal((int)state) && state != STATE(STARTING));
     if (!known || task->pid <= 0)
         return status;
-    PB_ADD(status, network_infos, host_network(core->config.ip));
+    agent_network_status(core, task->exec, status);
     PB_SET(status, executor_pid, (uint32_t)task->pid);
     return status;
 }

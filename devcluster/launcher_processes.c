@@ -347,6 +347,12 @@ static int prepare(const Reeve__Devagent__ContainerSpec *spec, struct err *err)
                            "Persistent volume '%s' is not there",
                            spec->volumes[i]);
     }
+    for (size_t i = 0; i < spec->n_host_paths; i++) {
+        if (stat(spec->host_paths[i], &st) < 0)
+            return err_set(err, ERR_NOT_FOUND,
+                           "Path '%s' in HOST_PATH volume does not exist",
+                           spec->host_paths[i]);
+    }
     if (fs_mkdirs(spec->meta_dir, 0755, err) < 0)
         return -1;
     for (size_t i = 0; i < spec->n_dirs; i++) {

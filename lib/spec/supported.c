@@ -31,9 +31,7 @@ struct feature {
 
 POD(external_volumes, p->n_external_volumes > 0)
 POD(image, p->image)
-POD(networks, p->n_networks > 0)
 POD(secrets, p->n_secrets > 0)
-POD(host_volumes, p->n_host_volumes > 0)
 POD(share_pid, p->share_pid_namespace)
 POD(seccomp, p->seccomp_unconfined || p->seccomp_profile_name)
 POD(ipc, p->ipc_mode)
@@ -42,13 +40,20 @@ TASK(encryption, t->n_transport_encryption > 0)
 TASK(ipc, t->ipc_mode)
 TASK(shm, t->has_shm_size_mib)
 
+static bool pod_mapping_networks(const Reeve__PodSpec *p)
+{
+    for (size_t i = 0; i < p->n_networks; i++)
+        if (spec_network_maps_ports(p->networks[i]->name))
+            return true;
+    return false;
+}
+
 static const struct feature features[] = {
     {NOWHERE, "transport-encryption", NULL, task_encryption},
     {NOT_ON_DEVCLUSTER, "external-volumes", pod_external_volumes, NULL},
     {NOT_ON_DEVCLUSTER, "image", pod_image, NULL},
-    {NOT_ON_DEVCLUSTER, "networks", pod_networks, NULL},
+    {NOT_ON_DEVCLUSTER, "networks that map ports", pod_mapping_networks, NULL},
     {NOT_ON_DEVCLUSTER, "secrets", pod_secrets, NULL},
-    {NOT_ON_DEVCLUSTER, "host-volumes", pod_host_volumes, NULL},
     {NOT_ON_DEVCLUSTER, "share-pid-namespace", pod_share_pid, NULL},
     {NOT_ON_DEVCLUSTER, "seccomp-unconfined and seccomp-profile-name",
      pod_seccomp, NULL},

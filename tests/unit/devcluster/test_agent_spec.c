@@ -166,6 +166,73 @@ Test(agent_spec, volume_of_the_pod_is_seen_by_its_tasks)
     }
 }
 
+Test(agent_spec, paths_of_the_host_are_linked)
+{
+    struct harness h;
+    const Reeve__Devagent__ContainerSpec *spec = spec_of(
+        &h,
+        CONTAINER("{'mode':'RO','container_path':'a/b','source':{'type':"
+                  "'HOST_PATH','host_path':{'path':'/etc/hosts'}}},"
+                  "{'mode':'RW','container_path':'c','host_path':'/tmp'}"),
+        false);
+    cr_assert_eq(spec->n_host_paths, 2);
+    cr_expect_str_eq(spec->host_paths[0], "/etc/hosts");
+    cr_assert_eq(spec->n_links, 4);
+    cr_expect(str_ends(spec->dirs[spec->n_dirs - 1], "/a"));
+    cr_expect(str_ends(spec->links[2]->path, "/a/b"));
+    cr_expect_str_eq(spec->links[2]->target, "/etc/hosts");
+    cr_expect(str_ends(spec->links[3]->path, "/c"));
+    cr_expect_str_eq(spec->links[3]->target, "/tmp");
+    harness_stop(&h);
+}
+
+/* Virtual: an address of its own, told in the environment and by updates. */
+Test(agent_spec, named_networks)
+{
+    struct harness h;
+    const Mesos__V1__ContainerStatus *status;
+    const char *ip, *told;
+
+    harness_start(&h);
+    harness_pod_with(&h, "e1",
+                     ",'container':{'type':'MESOS','network_infos':[{'name':"
+                     "'dcos','labels':{'labels':[{'key':'k','value':'v'}]}},"
+                     "{'name':'other'}]}",
+                     "{'task_id':{'value':'t1'},'command':{'value':'x'}}");
+    harness_pass(&h, 0);
+    told = strstr(env_of(harness_spec(&h, "t1")), "MESOS_CONTAINER_IP=127.");
+    cr_assert_not_null(told);
+    harness_started(&h, "t1");
+    harness_ack(&h, "t1");
+    status = harness_update(&h, "t1")->container_status;
+    cr_assert_eq(status->n_network_infos, 2);
+    cr_expect_str_eq(status->network_infos[0]->name, "dcos");
+    cr_expect_eq(status->network_infos[0]->labels->n_labels, 1);
+    ip = status->network_infos[0]->ip_addresses[0]->ip_address;
+    cr_expect(str_starts(told + strlen("MESOS_CONTAINER_IP="), ip), "%s", told);
+    cr_expect_str_neq(ip, "127.0.0.1");
+    cr_expect_str_neq(ip,
+                      status->network_infos[1]->ip_addresses[0]->ip_address);
+    harness_stop(&h);
+}
+
+Test(agent_spec, networks_that_map_ports_are_refused)
+{
+    struct harness h;
+
+    harness_start(&h);
+    h.auto_ack = true;
+    harness_pod_with(&h, "e1",
+                     ",'container':{'type':'MESOS','network_infos':[{'name':"
+                     "'bridge','port_mappings':[{'host_port':1,"
+                     "'container_port':2}]}]}",
+                     "{'task_id':{'value':'t1'},'command':{'value':'x'}}");
+    harness_pass(&h, 0);
+    cr_expect(strstr(harness_log(&h), "Network 'bridge' maps ports"), "%s",
+              harness_log(&h));
+    harness_stop(&h);
+}
+
 Test(agent_spec, limits_and_uris)
 {
     struct harness h;
@@ -204,8 +271,18 @@ static const struct {
     {"self", CONTAINER(SANDBOX_PATH("SELF", "/x", "y")), "needs a mount"},
     {"absolute target", CONTAINER(SANDBOX_PATH("PARENT", "/x", "y")),
      "needs a mount"},
-    {"host path",
-     CONTAINER("{'mode':'RW','container_path':'x','host_path':'/tmp'}"),
+    {"relative host path",
+     CONTAINER("{'mode':'RW','container_path':'x','host_path':'tmp'}"),
+     "Path 'tmp' in HOST_PATH volume is not absolute"},
+    {"host path at an absolute one",
+     CONTAINER("{'mode':'RW','container_path':'/x','host_path':'/tmp'}"),
+     "needs a mount"},
+    {"host path outside",
+     CONTAINER("{'mode':'RW','container_path':'../x','host_path':'/tmp'}"),
+     "leaves the sandbox"},
+    {"secret volume",
+     CONTAINER("{'mode':'RW','container_path':'x','source':{'type':'SECRET',"
+               "'secret':{'type':'REFERENCE','reference':{'name':'n'}}}}"),
      "needs a mount"},
     {"image",
      "{'task_id':{'value':'t1'},'command':{'value':'x'},'container':"

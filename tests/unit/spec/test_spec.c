@@ -338,7 +338,6 @@ Test(spec, unsupported_features_are_told)
         "networks",
         "external-volumes",
         "secrets",
-        "host-volumes",
         "ipc-mode",
         "share-pid-namespace",
         "shm-size",
