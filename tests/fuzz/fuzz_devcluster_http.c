@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a request's body, to every endpoint of the devcluster that reads
- * one: a byte chooses method, endpoint and Content-Type, the second line is the
+ * one: a byte chooses the Content-Type, the second line is the
  * Accept header. */
 #include <stddef.h>
 #include <stdint.h>
@@ -15,11 +15,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const plain_paths[] = {
-    "/teardown",        "/reserve",         "/unreserve",
-    "/create-volumes",  "/destroy-volumes", "/maintenance/schedule",
-    "/machine/down",    "/machine/up",      "/weights",
-    "/nothing-of-that",
+    "/teardown",       "/reserve",         "/unreserve",
+    "/create-volumes", "/destroy-volumes", "/maintenance/schedule",
+    "/machine/down",   "/machine/up",      "/weights",
+    "/quota",          "/nothing-of-that",
 };
+static const char *const methods[] = {"POST", "PUT", "DELETE"};
 static const char *const types[] = {HTTP_JSON, HTTP_PROTOBUF, "text/plain",
                                     NULL};
 
@@ -57,7 +58,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check((void *)http_scheduler_call(&given, &refusal), &refusal);
     check(http_decode(&given, &mesos__v1__master__call__descriptor, &refusal),
           &refusal);
-    for (size_t i = 0; i < ARRAY_LEN(plain_paths); i++)
-        check((void *)plain_call(plain_paths[i], &given, &refusal), &refusal);
+    for (size_t i = 0; i < ARRAY_LEN(plain_paths) * ARRAY_LEN(methods); i++) {
+        const char *path = plain_paths[i / ARRAY_LEN(methods)];
+
+        given.method = methods[i % ARRAY_LEN(methods)];
+        given.path = path;
+        check((void *)plain_call(path, &given, &refusal), &refusal);
+    }
     return 0;
 }
