@@ -517,3 +517,15 @@ void mh_ack(struct mh *h, const char *framework, const char *agent,
             "\"%s\"},\"task_id\":{\"value\":\"%s\"},\"uuid\":\"%s\"}",
             agent, task, uuid);
 }
+
+void mh_open_running(struct mh *h)
+{
+    mh_open(h);
+    mh_agent(h, 0);
+    mh_subscribe(h, "");
+    mh_accept(h, "M-0000", "M-O0", mh_group("M-0000", "M-S0", "e", "t"));
+    mh_update(h, 1, "M-0000", "t", "TASK_RUNNING", 1);
+    mh_ack(h, "M-0000", "M-S0", "t", 1);
+    mh_pass(h, 1100);
+    mh_take(h);
+}

@@ -30,6 +30,8 @@ struct mh {
 
 /* Allocation every 1 s, pings 2 s x 3; time starts at 1 s. */
 void mh_open(struct mh *h);
+/* With framework M-0000 and its task t in executor e on agent M-S0. */
+void mh_open_running(struct mh *h);
 void mh_close(struct mh *h);
 /* A new master on the registry the old one would have written. */
 void mh_restart(struct mh *h);

@@ -13,19 +13,6 @@
 #define REACTIVATE  "{'type':'REACTIVATE_AGENT','reactivate_agent':{" AGENT0 "}}"
 #define DRAIN(more) "{'type':'DRAIN_AGENT','drain_agent':{" AGENT0 more "}}"
 
-/* Framework M-0000 with task t in executor e on agent M-S0. */
-static void begin(struct mh *h)
-{
-    mh_open(h);
-    mh_agent(h, 0);
-    mh_subscribe(h, "");
-    mh_accept(h, "M-0000", "M-O0", mh_group("M-0000", "M-S0", "e", "t"));
-    mh_update(h, 1, "M-0000", "t", "TASK_RUNNING", 1);
-    mh_ack(h, "M-0000", "M-S0", "t", 1);
-    mh_pass(h, 1100);
-    mh_take(h);
-}
-
 static void end_task(struct mh *h, const char *state)
 {
     mh_update(h, 1, "M-0000", "t", state, 2);
@@ -74,7 +61,7 @@ Test(master_drain, refusals)
     for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
         struct mh h;
 
-        begin(&h);
+        mh_open_running(&h);
         mh_operate(&h, refusals[i].json);
         cr_expect_eq(h.reply.status, refusals[i].status, "%s: %d",
                      refusals[i].name, h.reply.status);
@@ -88,7 +75,7 @@ Test(master_drain, deactivated_agents_are_not_offered)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_operate(&h, DEACTIVATE);
     MH_EXPECT(&h, "1 RESCIND M-O1\n");
     mh_call(&h, "M-0000", "'type':'REVIVE'");
@@ -104,7 +91,7 @@ Test(master_drain, drained_when_all_is_acknowledged)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     h.show_agent = true;
     mh_operate(&h, DRAIN(",'max_grace_period':{'seconds':2,'nanos':5}"));
     cr_expect_eq(h.reply.status, 200);
@@ -147,7 +134,7 @@ Test(master_drain, removed_framework_ends_it_too)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_operate(&h, DRAIN(""));
     mh_operate(&h, "{'type':'TEARDOWN','teardown':{'framework_id':{'value':'"
                    "M-0000'}}}");
@@ -160,7 +147,7 @@ Test(master_drain, mark_gone_after_the_last_acknowledgement)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_operate(&h, DRAIN(",'mark_gone':true"));
     mh_take(&h);
     h.show_agent = true;

@@ -9,19 +9,6 @@
 #define REST0 "cpus:2.9; mem:4000; disk:10224; ports:[31000-31099]"
 #define ALL0  "cpus:4; mem:4096; disk:10240; ports:[31000-31099]"
 
-/* Framework M-0000 with task t in executor e on agent M-S0. */
-static void begin(struct mh *h)
-{
-    mh_open(h);
-    mh_agent(h, 0);
-    mh_subscribe(h, "");
-    mh_accept(h, "M-0000", "M-O0", mh_group("M-0000", "M-S0", "e", "t"));
-    mh_update(h, 1, "M-0000", "t", "TASK_RUNNING", 1);
-    mh_ack(h, "M-0000", "M-S0", "t", 1);
-    mh_pass(h, 1100);
-    mh_take(h);
-}
-
 static void reconcile(struct mh *h, const char *tasks)
 {
     mh_call(h, "M-0000", "'type':'RECONCILE','reconcile':{'tasks':[%s]}",
@@ -32,7 +19,7 @@ Test(master_tasks, resources_come_back_by_the_newest_state)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_from_agent(&h, 1,
                   "{'status_update':{'framework_id':{'value':'M-0000'},"
                   "'latest_state':'TASK_FINISHED','status':{'task_id':{'value':"
@@ -54,7 +41,7 @@ Test(master_tasks, terminal_ack_frees_the_id)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_update(&h, 1, "M-0000", "t", "TASK_FINISHED", 2);
     mh_take(&h);
     reconcile(&h, "{'task_id':{'value':'t'},'agent_id':{'value':'M-S0'}}");
@@ -73,7 +60,7 @@ Test(master_tasks, reconciliation)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     reconcile(&h, "{'task_id':{'value':'t'}},{'task_id':{'value':'x'}},{"
                   "'task_id':{'value':'x'},'agent_id':{'value':'M-S0'}},{"
                   "'task_id':{'value':'x'},'agent_id':{'value':'none'}}");
@@ -108,7 +95,7 @@ Test(master_tasks, kill)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     h.show_agent = true;
     mh_call(&h, "M-0000", "'type':'KILL','kill':{'task_id':{'value':'t'}}");
     MH_EXPECT(&h, "> 1 KILL t\n");
@@ -135,7 +122,7 @@ Test(master_tasks, operation_feedback)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_accept(&h, "M-0000", "M-O1", RESERVE_CPU);
     MH_EXPECT(&h, "");
     mh_call(&h, "M-0000",
@@ -167,7 +154,7 @@ Test(master_tasks, operation_feedback)
 
 /* ---- agents ---- */
 
-/* The agent of begin() comes back on link 9 and still runs t (state). */
+/* The agent of mh_open_running() comes back on link 9 and still runs t (state). */
 #define BACK(state)                                                            \
     "{'register':{'agent':{'hostname':'agent-0.local','port':6000,'id':{"      \
     "'value':'M-S0'},'resources':[{'name':'cpus','type':'SCALAR','scalar':{"   \
@@ -200,7 +187,7 @@ Test(master_tasks, agent_back_in_time_says_nothing)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     master_agent_unlink(h.master, 1);
     mh_pass(&h, 3000);
     MH_EXPECT(&h, "1 RESCIND M-O1\n");
@@ -218,7 +205,7 @@ Test(master_tasks, agent_unreachable_and_back)
     struct mh h;
     const char *got;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_subscribe(&h, "'roles':['q']");
     h.next_stream = 1;
     mh_take(&h);
@@ -257,7 +244,7 @@ Test(master_tasks, hung_agent_rescinds_late)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     h.deaf = 1;
     mh_pass(&h, 9000);
     MH_EXPECT(&h, "1 UPDATE t UNREACHABLE MASTER AGENT_REMOVED on M-S0 'health "
@@ -269,7 +256,7 @@ Test(master_tasks, new_agent_at_the_same_address)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     master_agent_unlink(h.master, 1);
     mh_take(&h);
     mh_agent(&h, 0);
@@ -291,7 +278,7 @@ Test(master_tasks, unregistered_agent)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_from_agent(&h, 1, "{'unregister':{}}");
     MH_EXPECT(&h, "1 UPDATE t LOST MASTER AGENT_REMOVED on M-S0 'Agent "
                   "agent-0.local removed: the agent unregistered'\n"
@@ -303,7 +290,7 @@ Test(master_tasks, gone_agent_may_not_return)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     h.show_agent = true;
     mh_operate(&h, "{'type':'MARK_AGENT_GONE','mark_agent_gone':{'agent_id':{"
                    "'value':'M-S0'}}}");
@@ -342,7 +329,7 @@ Test(master_tasks, task_the_agent_does_not_know_is_dropped)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_accept(&h, "M-0000", "M-O1", mh_group("M-0000", "M-S0", "e2", "t2"));
     mh_take(&h);
     master_agent_unlink(h.master, 1);
@@ -359,7 +346,7 @@ Test(master_tasks, master_restart)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_restart(&h);
     mh_subscribe_json(
         &h, "{'type':'SUBSCRIBE','framework_id':{'value':'M-0000'},"
@@ -393,7 +380,7 @@ Test(master_tasks, recovered_agent_that_stays_away)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_restart(&h);
     mh_subscribe(&h, "'roles':['q']");
     mh_take(&h);
@@ -406,7 +393,7 @@ Test(master_tasks, second_subscriber_takes_over)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     mh_subscribe_json(
         &h, "{'type':'SUBSCRIBE','framework_id':{'value':'M-0000'},"
             "'subscribe':{'framework_info':{'user':'root','name':'f','roles':"
@@ -431,7 +418,7 @@ Test(master_tasks, disconnected_framework_is_removed_in_the_end)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     master_stream_closed(h.master, 1);
     mh_call(&h, "M-0000", "'type':'REVIVE'");
     cr_expect_eq(h.reply.status, 403);
@@ -457,7 +444,7 @@ Test(master_tasks, teardown)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     h.show_agent = true;
     mh_call(&h, "M-0000", "'type':'TEARDOWN'");
     MH_EXPECT(&h, "1 CLOSE\n> 1 SHUTDOWN-FRAMEWORK M-0000\n");
@@ -496,7 +483,7 @@ Test(master_tasks, update_framework)
     for (size_t i = 0; i < ARRAY_LEN(update_cases); i++) {
         struct mh h;
 
-        begin(&h);
+        mh_open_running(&h);
         mh_call(&h, "M-0000",
                 "'type':'UPDATE_FRAMEWORK','update_framework':{"
                 "'framework_info':{%s,'name':'f2','id':{'value':'M-0000'},"
@@ -521,7 +508,7 @@ Test(master_tasks, operator_reserves_what_is_offered)
 {
     struct mh h;
 
-    begin(&h);
+    mh_open_running(&h);
     h.show_agent = true;
     mh_operate(&h, OP_RESERVE);
     cr_expect_eq(h.reply.status, 202, "%d %s", h.reply.status, h.reply.text);
@@ -575,7 +562,7 @@ Test(master_tasks, operator_statuses)
     for (size_t i = 0; i < ARRAY_LEN(operator_cases); i++) {
         struct mh h;
 
-        begin(&h);
+        mh_open_running(&h);
         mh_operate(&h, operator_cases[i].json);
         cr_expect_eq(h.reply.status, operator_cases[i].status, "%s: %d %s",
                      operator_cases[i].name, h.reply.status, h.reply.text);
