@@ -9,6 +9,8 @@
 
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/mesos/resources.h"
+#include "lib/wire/wire.h"
 
 struct agent {
     char *id;
@@ -210,6 +212,72 @@ int census_read_agents(struct census *c, const char *text, size_t len,
     }
     json_decref(root);
     return 0;
+}
+
+/* Masters write a reservation in both forms, which is one too many. */
+static Mesos__V1__Resource *read_reserved(const json_t *json)
+{
+    json_t *plain = json_is_object(json) ? json_copy((json_t *)json) : NULL;
+    Mesos__V1__Resource *resource = NULL;
+
+    if (json_array_size(json_object_get(plain, "reservations")) > 0) {
+        json_object_del(plain, "role");
+        json_object_del(plain, "reservation");
+    }
+    if (plain)
+        resource = (Mesos__V1__Resource *)wire_from_json(
+            &mesos__v1__resource__descriptor, plain, NULL);
+    json_decref(plain);
+    if (resource && resources_check(&resource, 1, NULL) < 0)
+        resource_free(&resource);
+    return resource;
+}
+
+static void add_labelled(struct resources *out, const json_t *json)
+{
+    Mesos__V1__Resource *resource = read_reserved(json);
+
+    if (resource && *str_or_empty(resource_label(resource, "resource_id")))
+        resources_add(out, resource);
+    if (resource)
+        resource_free(&resource);
+}
+
+static struct resources *reserved_of(const json_t *slave,
+                                     const char *const *roles, size_t n_roles)
+{
+    const json_t *by_role = json_object_get(slave, "reserved_resources_full");
+    struct resources *out = resources_new();
+    const json_t *resource;
+    size_t k;
+
+    for (size_t i = 0; i < n_roles; i++)
+        json_array_foreach(json_object_get(by_role, roles[i]), k, resource)
+        {
+            add_labelled(out, resource);
+        }
+    return out;
+}
+
+struct resources *census_reserved(const char *text, size_t len,
+                                  const char *agent_id,
+                                  const char *const *roles, size_t n_roles,
+                                  char **hostname)
+{
+    json_t *root, *slave, *list = read_list(text, len, "slaves", &root, NULL);
+    struct resources *out = NULL;
+    size_t i;
+
+    *hostname = NULL;
+    json_array_foreach(list, i, slave)
+    {
+        if (out || !str_eq(text_at(slave, "id"), agent_id))
+            continue;
+        *hostname = xstrdup(str_or_empty(text_at(slave, "hostname")));
+        out = reserved_of(slave, roles, n_roles);
+    }
+    json_decref(root);
+    return out;
 }
 
 /* ---- frameworks --------------------------------------------------- */

@@ -13,6 +13,7 @@
 
 struct err;
 struct census;
+struct resources;
 
 struct census *census_new(void);
 void census_destroy(struct census **census);
@@ -32,6 +33,14 @@ bool census_has(const struct census *census, const char *agent_id,
 /* The same, and not only as a volume? */
 bool census_has_bare(const struct census *census, const char *agent_id,
                      const char *resource_id);
+
+/* What an answer to GET /slaves lists as reserved on the agent under a label
+ * resource_id, for one of the roles; *hostname is malloc'd.  NULL: the agent is
+ * not listed. */
+struct resources *census_reserved(const char *text, size_t len,
+                                  const char *agent_id,
+                                  const char *const *roles, size_t n_roles,
+                                  char **hostname);
 
 /* Who asks: a service that has no record of any pod. */
 struct census_self {

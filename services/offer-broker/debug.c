@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* debug - routes that only tell: offers and evaluations, reservations, tasks
  *
- * Nothing here changes anything.
+ * Nothing here changes anything; a question about reservations makes the broker
+ * look for those that no offer shows, for the next one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "lib/mesos/pb_mesos.h"
 #include "services/offer-broker/session.h"
 #include "services/offer-broker/status.h"
+#include "services/offer-broker/survey.h"
 
 static bool is_asked(const struct session *session, const char *service)
 {
@@ -302,6 +304,7 @@ int debug_reservations(void *self, struct bus_call *call, struct err *err)
         facts_each_pod(session->facts, list_pod, &h);
         facts_each_release(session->facts, list_release, &h);
         janitor_each_quarantined(session->janitor, list_quarantined, &h);
+        survey_take_stock(session->survey);
     }
     bus_call_reply(call, &reply->base);
     return 0;

@@ -27,6 +27,9 @@
 #define ROUND_MOST_MS  600000
 #define YOUNG_MS       15000 /* what was given up just now may yet be made */
 #define MAX_AGENTS     1000  /* in one round */
+#define STOCK_FIRST_MS 3000
+#define STOCK_EVERY_MS 3600000
+#define STOCK_LEAST_MS 5000 /* however often somebody asks */
 #define SHORT_FIRST_MS 3000
 #define SHORT_EVERY_MS 15000
 
@@ -57,6 +60,10 @@ struct survey {
     /* What an agent is able to. */
     char *able_agent; /* asked about; NULL: none */
     unsigned able_refusals;
+    /* What no offer shows, because we want none. */
+    int64_t stock_ms;      /* when to look for it; 0: not yet begun */
+    int64_t last_stock_ms; /* 0: never */
+    bool was_calm;         /* when the agent was asked about */
     /* Quotas. */
     struct quotas *quotas; /* NULL: not known, or of no interest */
     int64_t roles_ms;      /* when to ask; 0: nothing is short */
@@ -430,6 +437,41 @@ static bool is_gone(const struct survey *v, const char *agent_id)
     return note && note->is_gone;
 }
 
+/* While something is launched or freed, an answer may be older than what the
+ * records say. */
+static bool is_calm(const struct survey *v)
+{
+    return !janitor_has_abandoned(v->session->janitor) &&
+           launches_pending(v->session->launches) == 0;
+}
+
+static void inspect(struct survey *v, const char *agent_id,
+                    const struct http_answer *answer)
+{
+    struct session *s = v->session;
+    const Reeve__Framework *framework = facts_framework(s->facts, NULL);
+    AUTO_FREE char *hostname = NULL;
+    struct resources *reserved;
+
+    if (!framework || !v->was_calm || !is_calm(v))
+        return;
+    reserved = census_reserved(answer->body, answer->body_len, agent_id,
+                               (const char *const *)framework->roles,
+                               framework->n_roles, &hostname);
+    if (!reserved)
+        return;
+    janitor_inspect(
+        s->janitor,
+        &(struct janitor_place){agent_id, hostname, clock_wall_ms()}, reserved);
+    resources_destroy(&reserved);
+}
+
+static void ask_agent(struct survey *v)
+{
+    v->was_calm = is_calm(v);
+    begin(v, ASK_AGENT);
+}
+
 static void on_agent(struct survey *v, const struct http_answer *answer)
 {
     AUTO_FREE char *agent_id = v->agents[--v->n_agents];
@@ -442,6 +484,7 @@ static void on_agent(struct survey *v, const struct http_answer *answer)
     }
     if (census_has_agent(v->census, agent_id) || is_gone(v, agent_id))
         compare(v, agent_id);
+    inspect(v, agent_id, answer);
 }
 
 /* ---- may volumes get another size --------------------------------- */
@@ -578,6 +621,41 @@ static bool start_round(struct survey *v)
     return v->n_agents > 0;
 }
 
+static void add_where_pod_is(void *self, const struct fact *fact)
+{
+    add_agent(self, ((const Reeve__PodRecord *)fact->message)->agent_id);
+}
+
+static void add_of_unknown(void *self, const struct unknown_task *task)
+{
+    add_agent(self, task->agent_id);
+}
+
+void survey_take_stock(struct survey *v)
+{
+    int64_t soonest_ms = v->last_stock_ms + STOCK_LEAST_MS;
+
+    if (v->last_stock_ms)
+        v->stock_ms = MIN(v->stock_ms, soonest_ms);
+}
+
+static void take_stock(struct survey *v, int64_t now_ms)
+{
+    struct session *s = v->session;
+
+    if (v->stock_ms == 0)
+        v->stock_ms = now_ms + STOCK_FIRST_MS;
+    if (now_ms < v->stock_ms)
+        return;
+    v->last_stock_ms = now_ms;
+    v->stock_ms = now_ms + STOCK_LEAST_MS;
+    if (!is_calm(v))
+        return;
+    v->stock_ms = now_ms + STOCK_EVERY_MS;
+    facts_each_pod(s->facts, add_where_pod_is, v);
+    statuses_each_unknown(s->statuses, add_of_unknown, v);
+}
+
 static bool has_reason(const struct session *s)
 {
     return janitor_has_abandoned(s->janitor) ||
@@ -590,8 +668,10 @@ void survey_agents(struct survey *v)
 
     if (v->request || v->writes > 0 || ask_ability(v, now_ms))
         return;
+    if (v->n_agents == 0)
+        take_stock(v, now_ms);
     if (v->n_agents > 0) {
-        begin(v, ASK_AGENT);
+        ask_agent(v);
         return;
     }
     if (!has_reason(v->session)) {
@@ -607,5 +687,5 @@ void survey_agents(struct survey *v)
     v->pause_ms = MIN(v->pause_ms * 2, ROUND_MOST_MS);
     v->round_ms = now_ms + v->pause_ms;
     if (start_round(v))
-        begin(v, ASK_AGENT);
+        ask_agent(v);
 }

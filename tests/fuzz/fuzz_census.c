@@ -7,6 +7,7 @@
 #include "lib/base/base.h"
 #include "lib/base/err.h"
 #include "services/offer-broker/census.h"
+#include "services/offer-broker/janitor.h"
 #include "services/offer-broker/quota.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,6 +22,22 @@ static void ask_quotas(const uint8_t *data, size_t size)
     quotas_read(quotas, (const char *)data, size, NULL);
     text = quotas_short_of(quotas, "svc-role", &wants, NULL);
     quotas_destroy(&quotas);
+}
+
+static void ask_reserved(const uint8_t *data, size_t size)
+{
+    static const char *const roles[] = {"svc-role"};
+    const struct janitor_place place = {"S0", "h0", 1};
+    struct janitor *janitor = janitor_new();
+    AUTO_FREE char *hostname = NULL;
+    struct resources *reserved;
+
+    reserved =
+        census_reserved((const char *)data, size, "S0", roles, 1, &hostname);
+    if (reserved)
+        janitor_inspect(janitor, &place, reserved);
+    resources_destroy(&reserved);
+    janitor_destroy(&janitor);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -40,5 +57,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ASSERT(!census_has(census, "S0", "r1") || census_has_agent(census, "S0"));
     census_destroy(&census);
     ask_quotas(data, size);
+    ask_reserved(data, size);
     return 0;
 }

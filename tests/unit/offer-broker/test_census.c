@@ -6,6 +6,7 @@
 
 #include "lib/base/base.h"
 #include "lib/base/err.h"
+#include "lib/mesos/resources.h"
 #include "services/offer-broker/census.h"
 
 #define LABELS(id, framework)                                                  \
@@ -148,4 +149,42 @@ Test(census, an_answer_that_is_none)
             -1);
         census_destroy(&c);
     }
+}
+
+/* As a master writes it: in both forms. */
+#define LABELLED(amount, id)                                                   \
+    "{\"name\":\"disk\",\"type\":\"SCALAR\",\"scalar\":{\"value\":" amount     \
+    "},\"role\":\"svc-role\",\"reservation\":{" LABELS(                        \
+        id, "f1") "},\"reservations\":[{\"type\":\"DYNAMIC\",\"role\":\"svc-"  \
+                  "role\"," LABELS(id, "f1") "}]}"
+
+/* What is not ours, or is nonsense, is passed over. */
+Test(census, what_an_agent_has_reserved)
+{
+    static const char text[] =
+        "{\"slaves\":[{\"id\":\"S1\",\"hostname\":\"h1\"},7,"
+        "{\"id\":\"S0\",\"hostname\":\"h0\",\"reserved_resources_full\":{"
+        "\"svc-role\":[" LABELLED("64", "r1") "," LABELLED(
+            "-1",
+            "r2") "," LABELLED("8",
+                               "") ",[]," LABELLED("32",
+                                                   "r3") "],"
+                                                         "\"other\":[" LABELLED(
+                                                             "64",
+                                                             "r4") "]}}]}";
+    static const char *const roles[] = {"svc-role", "none"};
+    AUTO_FREE char *hostname = NULL, *none = NULL, *other = NULL;
+    struct resources *reserved =
+        census_reserved(text, strlen(text), "S0", roles, 2, &hostname);
+
+    cr_assert_not_null(reserved);
+    cr_assert_str_eq(hostname, "h0");
+    cr_assert_eq(resources_count(reserved), 2);
+    cr_expect_str_eq(resource_label(resources_at(reserved, 0), "resource_id"),
+                     "r1");
+    cr_expect_str_eq(resource_label(resources_at(reserved, 1), "resource_id"),
+                     "r3");
+    resources_destroy(&reserved);
+    cr_expect_null(census_reserved(text, 3, "S0", roles, 2, &none));
+    cr_expect_null(census_reserved("[]", 2, "S9", roles, 2, &other));
 }
