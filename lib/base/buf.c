@@ -70,6 +70,14 @@ void buf_clear(struct buf *b)
         b->data[0] = '\0';
 }
 
+void buf_reset(struct buf *b, size_t keep)
+{
+    if (b->cap > keep)
+        buf_free(b);
+    else
+        buf_clear(b);
+}
+
 const char *buf_text(const struct buf *b)
 {
     return b->data ? b->data : "";

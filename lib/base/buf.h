@@ -25,6 +25,8 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 void buf_drop(struct buf *b, size_t n);
 /* len = 0, memory kept. */
 void buf_clear(struct buf *b);
+/* len = 0; memory beyond `keep` bytes is given back: after a burst. */
+void buf_reset(struct buf *b, size_t keep);
 /* The text, never NULL; borrowed until the buffer changes. */
 const char *buf_text(const struct buf *b);
 /* Hands the malloc'd, NUL-terminated bytes over and empties the buffer. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/base/base.h"
+#include "lib/base/buf.h"
 #include "lib/base/id.h"
 #include "lib/bus/bus.h"
 #include "proto/store.pb-c.h"
@@ -88,6 +89,25 @@ static void send_lease(struct pending_answer *answer)
     send(answer, &reply.base);
 }
 
+static size_t packed_bytes(const struct pending_answer *answer)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < answer->n_items; i++)
+        if (answer->items[i]->is_packed)
+            bytes += answer->items[i]->len;
+    return bytes;
+}
+
+/* In the item, or behind what was unpacked before. */
+static uint8_t *value_of(const struct item *item, struct buf *unpacked)
+{
+    size_t start = unpacked->len;
+    if (!item->is_packed)
+        return (uint8_t *)(uintptr_t)item_value(item);
+    item_read(item, unpacked);
+    return (uint8_t *)unpacked->data + start;
+}
+
 static void send_items(struct pending_answer *answer)
 {
     Reeve__SnapshotReply reply = REEVE__SNAPSHOT_REPLY__INIT;
@@ -99,6 +119,8 @@ static void send_items(struct pending_answer *answer)
     reply.has_cursor = answer->cursor != 0;
     reply.cursor = answer->cursor;
     Reeve__Item *items = xcalloc(answer->n_items + 1, sizeof *items);
+    AUTO_BUF struct buf unpacked = {0};
+    buf_reserve(&unpacked, packed_bytes(answer)); /* it must not move */
     reply.items = xcalloc(answer->n_items + 1, sizeof(Reeve__Item *));
     for (size_t i = 0; i < answer->n_items; i++) {
         struct item *from = answer->items[i];
@@ -107,7 +129,7 @@ static void send_items(struct pending_answer *answer)
         to->key = from->bytes;
         to->has_value = 1;
         to->value.len = from->len;
-        to->value.data = (uint8_t *)from->bytes + from->key_len + 1;
+        to->value.data = value_of(from, &unpacked);
         to->has_revision = 1;
         to->revision = from->revision;
         reply.items[i] = to;

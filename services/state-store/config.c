@@ -75,7 +75,7 @@ const struct service_option store_options[] = {
      1, 65536, NULL},
     {"keep-transactions", OPTION_INT, "16384", "count",
      "transactions kept for subscribers that missed some", 0, 10000000, NULL},
-    {"keep-mib", OPTION_INT, "32", "MiB", "the same in bytes", 0, 65536, NULL},
+    {"keep-mib", OPTION_INT, "8", "MiB", "the same in bytes", 0, 65536, NULL},
     {"import", OPTION_STRING, "", "FILE",
      "make the state of a file from `reeve state export` a new store in an "
      "empty folder, and end",

@@ -5,6 +5,19 @@
 #include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/base/buf.h"
+#include "lib/base/pack.h"
+
+static struct item *item_make(struct key key, size_t rest)
+{
+    struct item *item = xmalloc(sizeof *item + key.len + 1 + rest);
+    memset(item, 0, sizeof *item);
+    item->refs = 1;
+    item->key_len = (uint16_t)key.len;
+    memcpy(item->bytes, key.text, key.len);
+    item->bytes[key.len] = '\0';
+    return item;
+}
 
 struct item *item_new(struct key key, const void *value, size_t len,
                       uint64_t revision)
@@ -12,17 +25,38 @@ struct item *item_new(struct key key, const void *value, size_t len,
     ASSERT(key.len <= UINT16_MAX && len <= UINT32_MAX);
     if (!value)
         len = 0;
-    struct item *item = xmalloc(sizeof *item + key.len + 1 + len);
+    struct item *item = item_make(key, len);
     item->revision = revision;
-    item->refs = 1;
     item->len = (uint32_t)len;
-    item->key_len = (uint16_t)key.len;
     item->is_deleted = !value;
-    memcpy(item->bytes, key.text, key.len);
-    item->bytes[key.len] = '\0';
     if (len)
         memcpy(item->bytes + key.len + 1, value, len);
     return item;
+}
+
+struct item *item_twin(const struct item *item, struct packed *packed)
+{
+    struct item *twin = item_make(item_name(item), sizeof packed);
+    twin->revision = item->revision;
+    twin->len = item->len;
+    twin->is_packed = true;
+    memcpy(twin->bytes + twin->key_len + 1, &packed, sizeof packed);
+    return twin;
+}
+
+static struct packed *packed_of(const struct item *item)
+{
+    struct packed *packed;
+    memcpy(&packed, item->bytes + item->key_len + 1, sizeof packed);
+    return packed;
+}
+
+void item_read(const struct item *item, struct buf *out)
+{
+    if (item->is_packed)
+        packed_read(packed_of(item), out);
+    else
+        buf_add(out, item_value(item), item->len);
 }
 
 struct item *item_ref(struct item *item)
@@ -33,8 +67,11 @@ struct item *item_ref(struct item *item)
 
 void item_unref(struct item *item)
 {
-    if (item && --item->refs == 0)
-        free(item);
+    if (!item || --item->refs > 0)
+        return;
+    if (item->is_packed)
+        packed_free(packed_of(item));
+    free(item);
 }
 
 int key_compare(struct key a, struct key b)

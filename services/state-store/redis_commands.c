@@ -35,14 +35,16 @@ void redis_keys_free(struct redis_keys *keys)
     memset(keys, 0, sizeof *keys);
 }
 
+enum { KEEP_BYTES = 256 << 10 }; /* of a buffer, from batch to batch */
+
 void redis_batch_begin(struct redis_batch *b, const struct redis_keys *keys)
 {
     b->keys = keys;
     b->n = b->n_items = b->n_requests = 0;
-    buf_clear(&b->out);
-    buf_clear(&b->values);
-    buf_clear(&b->revisions);
-    buf_clear(&b->requests);
+    buf_reset(&b->out, KEEP_BYTES);
+    buf_reset(&b->values, KEEP_BYTES);
+    buf_reset(&b->revisions, KEEP_BYTES);
+    buf_reset(&b->requests, KEEP_BYTES);
 }
 
 void redis_batch_free(struct redis_batch *b)
@@ -109,7 +111,13 @@ void redis_batch_item(struct redis_batch *b, const struct item *item)
     resp_arg(&b->revisions, item_key(item), item->key_len);
     if (item->is_deleted)
         return;
-    resp_arg(&b->values, item_value(item), item->len);
+    if (item->is_packed) {
+        AUTO_BUF struct buf value = {0};
+        item_read(item, &value);
+        resp_arg(&b->values, value.data, value.len);
+    } else {
+        resp_arg(&b->values, item_value(item), item->len);
+    }
     resp_arg_u64(&b->revisions, item->revision);
 }
 

@@ -282,6 +282,8 @@ static long send_some(struct redis_stream *s, struct err *err)
     return err_set(err, ERR_IO, "%s", strerror(errno));
 }
 
+enum { KEEP_BYTES = 256 << 10 }; /* of the buffer, when all is sent */
+
 int redis_stream_flush(struct redis_stream *s, struct err *err)
 {
     while (s->out_at < s->out.len) {
@@ -290,7 +292,7 @@ int redis_stream_flush(struct redis_stream *s, struct err *err)
             return (int)n;
         s->out_at += (size_t)n;
     }
-    buf_clear(&s->out);
+    buf_reset(&s->out, KEEP_BYTES);
     s->out_at = 0;
     return 0;
 }

@@ -88,7 +88,7 @@ static void add_item(const struct item *item, struct buf *out)
     add_16(out, 0);
     add_32(out, item->len);
     buf_add(out, item_key(item), item->key_len);
-    buf_add(out, item_value(item), item->len);
+    item_read(item, out);
 }
 
 static void add_lease(const struct lease *lease, struct buf *out)

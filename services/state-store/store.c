@@ -24,7 +24,11 @@ enum {
     STORE_MAGIC = 0x5a7e5702,
     KEEP_FREE_FACTOR = 2,
     QUIET_MS = 2000, /* at a clean stop */
-    QUIET_LOOK_MS = 20
+    QUIET_LOOK_MS = 20,
+    /* About a millisecond of packing at a time. */
+    SWEEP_MS = 100,
+    SWEEP_KEYS = 4096,
+    SWEEP_BYTES = 256 << 10,
 };
 
 struct store *store_of(void *self)
@@ -158,6 +162,14 @@ static void start_cursors(struct store *s)
     s->pages.last_id = (uint64_t)salt << 24;
 }
 
+/* What waits for the disk or the answers to callers come first. */
+static void sweep(void *self)
+{
+    struct store *s = store_of(self);
+    if (s->stage == STORE_ACTIVE && !record_queue_first(&s->pending))
+        cold_sweep(&s->cold, s->table, SWEEP_KEYS, SWEEP_BYTES);
+}
+
 static int start(struct store *s, struct err *err)
 {
     crash_point_init();
@@ -183,11 +195,13 @@ int store_start(struct service *service, void **self, struct err *err)
     s->magic = STORE_MAGIC;
     s->service = service;
     int code = start(s, err);
-    if (code == EXIT_OK)
-        *self = s;
-    else
+    if (code != EXIT_OK) {
         store_stop(s);
-    return code;
+        return code;
+    }
+    loop_timer(service_loop(service), SWEEP_MS, SWEEP_MS, sweep, s);
+    *self = s;
+    return EXIT_OK;
 }
 
 /* Only a mirror that is quiet gives its lease back, and another store may take
@@ -225,6 +239,7 @@ void store_stop(void *self)
     page_book_free(&s->pages);
     bus_pub_destroy(&s->pub);
     table_destroy(&s->table);
+    cold_free(&s->cold);
     wal_found_free(&s->found);
     data_dir_destroy(&s->data_dir);
     redis_url_free(&s->redis_url);

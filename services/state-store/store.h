@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "lib/service/service.h"
+#include "services/state-store/cold.h"
 #include "services/state-store/page_book.h"
 #include "services/state-store/record_queue.h"
 #include "services/state-store/recovery.h"
@@ -50,6 +51,7 @@ struct store {
     struct discard *discard; /* what is not needed in it any more */
     struct wal_found found;  /* by replay; its table moves to `table` */
     struct table *table;     /* the truth, pending changes included */
+    struct cold cold;        /* packs what lies in it */
     struct wal *wal;
     struct bus_pub *pub;
 

@@ -331,6 +331,13 @@ void table_restore_position(struct table *t, uint64_t seq, uint64_t revision)
     t->revision = revision;
 }
 
+void table_put_twin(struct table *t, struct item *twin)
+{
+    struct item *old = key_index_put(t->keys, twin);
+    ASSERT(old && old->revision == twin->revision && old->len == twin->len);
+    item_unref(old);
+}
+
 /* ---- views ------------------------------------------------------------------
  */
 

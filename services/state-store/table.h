@@ -82,6 +82,10 @@ void table_restore_item(struct table *table, struct item *item);
 void table_restore_position(struct table *table, uint64_t seq,
                             uint64_t revision);
 
+/* Puts the packed twin of an item that is there in its place; the reference is
+ * taken over.  Cursors into the keys stay good. */
+void table_put_twin(struct table *table, struct item *twin);
+
 /* A consistent view that stays while the table goes on: for snapshots and for
  * filling Redis.  Holds references; other threads may read it. */
 struct view {

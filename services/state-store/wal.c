@@ -27,11 +27,14 @@
 
 enum {
     AHEAD_BYTES = 1 << 20,       /* zeros written ahead of the records */
-    BUFFER_KEEP_BYTES = 8 << 20, /* a larger buffer is given back after use */
+    BUFFER_KEEP_BYTES = 1 << 20, /* a larger buffer is given back after use */
     HERE_MAX_BYTES = 64 << 10,   /* larger goes to the thread */
     HERE_MAX_US = 2000,          /* while the disk is slower, too */
     SPARES_MAX = 64,
 };
+
+/* Never written to, so they cost no memory. */
+static char zeros[AHEAD_BYTES];
 
 /* Records on their way to one fdatasync. */
 struct batch {
@@ -63,7 +66,6 @@ struct wal {
     size_t n_spares;
     uint64_t keep_bytes; /* of segments and spares */
     struct discard *discard;
-    struct buf zeros; /* AHEAD_BYTES of them */
 
     /* Shared, under the lock. */
     pthread_t thread;
@@ -211,7 +213,7 @@ static int write_batch(struct wal *w, const struct batch *batch,
     if (write_at(w->fd, batch->bytes.data, batch->bytes.len, w->end) < 0)
         return -1;
     if (is_growing) {
-        if (write_at(w->fd, w->zeros.data, w->zeros.len, end) < 0)
+        if (write_at(w->fd, zeros, sizeof zeros, end) < 0)
             return -1;
         w->allocated = end + AHEAD_BYTES;
     }
@@ -310,9 +312,6 @@ static struct wal *wal_alloc(const struct wal_config *config)
     w->revision = config->revision;
     w->fd = w->event_fd = -1;
     w->salt = new_salt();
-    buf_reserve(&w->zeros, AHEAD_BYTES);
-    memset(w->zeros.data, 0, AHEAD_BYTES);
-    w->zeros.len = AHEAD_BYTES;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
     return w;
@@ -326,7 +325,6 @@ static void wal_free(struct wal *w)
         close(w->event_fd);
     buf_free(&w->batches[0].bytes);
     buf_free(&w->batches[1].bytes);
-    buf_free(&w->zeros);
     free(w->segments);
     free(w->dir);
     pthread_mutex_destroy(&w->lock);
@@ -422,10 +420,7 @@ int wal_fd(const struct wal *w)
 static void clear(struct batch *batch)
 {
     batch->first_seq = batch->last_seq = 0;
-    if (batch->bytes.cap > BUFFER_KEEP_BYTES)
-        buf_free(&batch->bytes);
-    else
-        buf_clear(&batch->bytes);
+    buf_reset(&batch->bytes, BUFFER_KEEP_BYTES);
 }
 
 static uint64_t bytes_of(const struct wal_segment *segments, size_t n)

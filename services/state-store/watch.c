@@ -42,7 +42,7 @@ static void fill_event(Reeve__Event *event, const struct record *record,
     event->key = item->bytes;
     event->has_value = !item->is_deleted;
     event->value.len = item->len;
-    event->value.data = (uint8_t *)item->bytes + item->key_len + 1;
+    event->value.data = (uint8_t *)(uintptr_t)item_value(item);
 }
 
 void store_publish_tick(struct store *s)

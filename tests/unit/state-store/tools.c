@@ -50,9 +50,12 @@ const char *value_of(const struct table *table, const char *key)
 {
     static char text[128];
     const struct item *item = key_index_find(table_keys(table), key_of(key));
-    size_t len = item ? MIN(item->len, sizeof text - 1) : 0;
+    AUTO_BUF struct buf bytes = {0};
+    if (item)
+        item_read(item, &bytes);
+    size_t len = MIN(bytes.len, sizeof text - 1);
     if (len)
-        memcpy(text, item_value(item), len);
+        memcpy(text, bytes.data, len);
     text[len] = '\0';
     return text;
 }
