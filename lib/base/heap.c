@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/base/base.h"
@@ -22,6 +23,48 @@ const char *malloc_conf = "narenas:1,dirty_decay_ms:300,muzzy_decay_ms:0";
 /* NULL without jemalloc. */
 extern int mallctl(const char *name, void *old, size_t *old_len, void *new,
                    size_t new_len) __attribute__((weak));
+extern void *mallocx(size_t size, int flags) __attribute__((weak));
+extern void dallocx(void *kept, int flags) __attribute__((weak));
+
+/* MALLOCX_ZERO, MALLOCX_TCACHE_NONE and MALLOCX_ARENA of its header. */
+enum { ZERO = 0x40, NO_CACHE = 1 << 8, ARENA_SHIFT = 20 };
+#define ALL_ARENAS "arena.4096.decay"
+
+/* An arena of its own; 0: there can be none. */
+static int keep_flags(void)
+{
+    static int flags = -1;
+    unsigned arena = 0;
+    size_t len = sizeof(arena);
+
+    if (flags < 0)
+        flags = mallctl && mallocx && dallocx &&
+                        mallctl("arenas.create", &arena, &len, NULL, 0) == 0
+                    ? (int)((arena + 1) << ARENA_SHIFT) | NO_CACHE
+                    : 0;
+    return flags;
+}
+
+void *heap_keep(size_t size)
+{
+    int flags = keep_flags();
+    void *kept;
+
+    if (!flags)
+        return xcalloc(1, size);
+    kept = mallocx(size, flags | ZERO);
+    if (!kept)
+        abort();
+    return kept;
+}
+
+void heap_keep_free(void *kept)
+{
+    if (kept && keep_flags())
+        dallocx(kept, NO_CACHE);
+    else
+        free(kept);
+}
 
 /* Bytes in memory that nothing was asked for, code and libraries included; 0:
  * unknown. */
@@ -55,7 +98,7 @@ static void trim(void)
 void heap_give_back(void *unused UNUSED)
 {
     if (mallctl)
-        mallctl("arena.0.decay", NULL, NULL, NULL, 0);
+        mallctl(ALL_ARENAS, NULL, NULL, NULL, 0);
     else
         trim();
 }

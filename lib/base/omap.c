@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/base/heap.h"
 
 /* A quarter of the nodes reach the next level: enough for 4^12 keys. */
 enum { LEVELS = 12 };
@@ -26,7 +27,7 @@ static struct omap_node *node_new(int levels, const char *key)
 {
     size_t links = (size_t)levels * sizeof(struct omap_node *);
     size_t text = strlen(key) + 1;
-    struct omap_node *node = xcalloc(1, sizeof *node + links + text);
+    struct omap_node *node = heap_keep(sizeof *node + links + text);
     node->key = (char *)node + sizeof *node + links;
     memcpy(node->key, key, text);
     return node;
@@ -49,9 +50,9 @@ void omap_free(struct omap *map, void (*free_value)(void *value))
         next = node->next[0];
         if (free_value)
             free_value(node->value);
-        free(node);
+        heap_keep_free(node);
     }
-    free(map->head);
+    heap_keep_free(map->head);
     free(map);
 }
 
@@ -124,7 +125,7 @@ void *omap_remove(struct omap *map, const char *key)
          level++)
         before[level]->next[level] = node->next[level];
     void *value = node->value;
-    free(node);
+    heap_keep_free(node);
     map->count--;
     return value;
 }

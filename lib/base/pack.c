@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/base/heap.h"
 #include "lib/base/buf.h"
 #include "lib/base/id.h"
 
@@ -31,7 +32,7 @@ enum {
     MAX_SHAPES = 64,
     MAX_BASES = 4, /* of one shape */
     MAX_SHAPE_TEXT = 160,
-    MAX_BASE = 64 * 1024, /* of more only the start helps */
+    MAX_VALUE = 64 * 1024, /* larger ones are few, and take long */
     LITERALS = 128,
     COPY_BASE = 0x80,
     COPY_SELF = 0xc0,
@@ -97,7 +98,6 @@ static uint32_t *place_of(const struct places *p, const uint8_t *bytes)
 
 static struct base *base_new(const uint8_t *data, size_t len)
 {
-    len = MIN(len, (size_t)MAX_BASE);
     struct base *base = xmalloc(sizeof *base + len);
     base->refs = 1;
     base->len = len;
@@ -391,7 +391,7 @@ static struct packed *pack_with(struct base *base, const uint8_t *data,
     free(p.self.at);
     if (p.at < len || out.len > most)
         return NULL;
-    packed = xmalloc(sizeof *packed + out.len);
+    packed = heap_keep(sizeof *packed + out.len);
     packed->base = base;
     packed->len = (uint32_t)len;
     packed->size = (uint32_t)out.len;
@@ -404,7 +404,7 @@ static struct packed *pack_with(struct base *base, const uint8_t *data,
 struct packed *pack_value(struct pack *pack, const char *key, const void *data,
                           size_t len)
 {
-    if (len < MIN_VALUE || len > UINT32_MAX / 2)
+    if (len < MIN_VALUE || len > MAX_VALUE)
         return NULL;
     struct shape *shape = find_shape(pack, key);
     for (size_t i = 0; shape && i < shape->n; i++) {
@@ -412,10 +412,9 @@ struct packed *pack_value(struct pack *pack, const char *key, const void *data,
         if (packed)
             return packed;
     }
-    /* Large ones may repeat themselves. */
-    if (len > MAX_BASE || !shape || !add_base(shape, data, len))
-        return pack_with(NULL, data, len, len / 2);
-    return NULL;
+    if (shape && add_base(shape, data, len))
+        return NULL;
+    return pack_with(NULL, data, len, len / 2);
 }
 
 struct packed *pack_keep(struct pack *pack, const char *key, const void *data,
@@ -425,7 +424,7 @@ struct packed *pack_keep(struct pack *pack, const char *key, const void *data,
     if (packed)
         return packed;
     ASSERT(len <= UINT32_MAX);
-    packed = xmalloc(sizeof *packed + len);
+    packed = heap_keep(sizeof *packed + len);
     packed->base = NULL;
     packed->len = packed->size = (uint32_t)len;
     if (len)
@@ -541,5 +540,5 @@ void packed_free(struct packed *packed)
     if (!packed)
         return;
     base_unref(packed->base);
-    free(packed);
+    heap_keep_free(packed);
 }

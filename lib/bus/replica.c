@@ -19,6 +19,7 @@
 #include <zmq.h>
 
 #include "lib/base/base.h"
+#include "lib/base/heap.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
@@ -121,7 +122,7 @@ static void item_free(void *self)
         free(item->value.plain);
     else if (item->form == PACKED)
         packed_free(item->value.packed);
-    free(item);
+    heap_keep_free(item);
 }
 
 static void changes_add(struct changes *c, const char *key, uint64_t revision,
@@ -237,7 +238,7 @@ static struct item *item_new(struct replica *r, const char *key,
                              const ProtobufCBinaryData *value,
                              uint64_t revision)
 {
-    struct item *item = xcalloc(1, sizeof *item);
+    struct item *item = heap_keep(sizeof *item);
     ASSERT(value->len <= UINT32_MAX);
     item->len = (uint32_t)value->len;
     item->revision = revision;

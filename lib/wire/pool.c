@@ -15,6 +15,7 @@
 #include <uthash.h>
 
 #include "lib/base/base.h"
+#include "lib/base/heap.h"
 #include "lib/base/err.h"
 #include "lib/wire/field.h"
 #include "lib/wire/scan.h"
@@ -69,7 +70,7 @@ static char *share(struct wire_pool *pool, const char *bytes)
     HASH_FIND_STR(pool->texts, bytes, text);
     if (!text) {
         size_t len = strlen(bytes);
-        text = xcalloc(1, sizeof *text + len + 1);
+        text = heap_keep(sizeof *text + len + 1);
         memcpy(text->bytes, bytes, len);
         HASH_ADD_KEYPTR(hh, pool->texts, text->bytes, len, text);
     }
@@ -84,7 +85,7 @@ static void unshare(struct wire_pool *pool, char *bytes)
     if (--text->refs > 0)
         return;
     HASH_DEL(pool->texts, text);
-    free(text);
+    heap_keep_free(text);
 }
 
 /* ---- copying ----------------------------------------------------------- */
@@ -226,7 +227,7 @@ static ProtobufCMessage *copy_message(struct wire_pool *pool,
 {
     struct copy c = {.pool = pool, .rule = rule};
     put_message(&c, message);
-    struct block *block = xmalloc(sizeof *block + c.used);
+    struct block *block = heap_keep(sizeof *block + c.used);
     block->size = c.used;
     c = (struct copy){pool, rule, (char *)block->start, 0};
     ProtobufCMessage *copy = put_message(&c, message);
@@ -346,6 +347,6 @@ void wire_pool_free(struct wire_pool *pool, ProtobufCMessage **message)
         (struct block *)(void *)(start - offsetof(struct block, start));
     struct leaving l = {pool, start, start + block->size};
     leave_message(&l, *message);
-    free(block);
+    heap_keep_free(block);
     *message = NULL;
 }

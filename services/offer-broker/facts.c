@@ -11,6 +11,7 @@
 #include <uthash.h>
 
 #include "lib/base/base.h"
+#include "lib/base/heap.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/pack.h"
@@ -35,7 +36,7 @@ enum kind {
 };
 
 struct entry {
-    char *id;
+    const char *id;            /* behind the entry */
     ProtobufCMessage *message; /* NULL: deleted; kept for its revision */
     struct packed *whole;      /* of KIND_TASK_INFO: the record as stored */
     uint64_t revision;
@@ -50,10 +51,9 @@ struct pod_entry {
     UT_hash_handle hh;
 };
 
-/* task id -> task name, for the launches that are current. */
+/* task id -> task, for the launches that are current. */
 struct id_entry {
-    char *task_id;
-    char *name;
+    struct entry *task; /* its message has the id */
     UT_hash_handle hh;
 };
 
@@ -123,8 +123,7 @@ static void drop_entry(struct facts *facts, enum kind kind, struct entry *entry)
     HASH_DEL(facts->tables[kind], entry);
     wire_pool_free(facts->pool, &entry->message);
     packed_free(entry->whole);
-    free(entry->id);
-    free(entry);
+    heap_keep_free(entry);
 }
 
 void facts_destroy(struct facts **facts)
@@ -143,18 +142,16 @@ void facts_destroy(struct facts **facts)
         free(pod->tasks);
         free(pod);
     }
+    HASH_ITER(hh, f->by_task_id, id, next_id)
+    {
+        HASH_DEL(f->by_task_id, id);
+        free(id);
+    }
     for (size_t k = 0; k < KIND_COUNT; k++) {
         HASH_ITER(hh, f->tables[k], entry, next)
         {
             drop_entry(f, (enum kind)k, entry);
         }
-    }
-    HASH_ITER(hh, f->by_task_id, id, next_id)
-    {
-        HASH_DEL(f->by_task_id, id);
-        free(id->task_id);
-        free(id->name);
-        free(id);
     }
     wire_pool_destroy(&f->pool);
     pack_destroy(&f->pack);
@@ -194,6 +191,15 @@ static size_t classify(const struct facts *facts, const char *key, char **id)
     return ARRAY_LEN(kinds);
 }
 
+static struct entry *entry_new(const char *id)
+{
+    size_t len = strlen(id) + 1;
+    struct entry *entry = heap_keep(sizeof(*entry) + len);
+
+    entry->id = memcpy(entry + 1, id, len);
+    return entry;
+}
+
 static struct entry *find_entry(const struct facts *facts, enum kind kind,
                                 const char *id)
 {
@@ -203,8 +209,9 @@ static struct entry *find_entry(const struct facts *facts, enum kind kind,
     return entry;
 }
 
+/* task_id: of the message that the entry is about to have. */
 static void index_task(struct facts *facts, const char *task_id,
-                       const char *name)
+                       struct entry *task)
 {
     struct id_entry *index = NULL;
 
@@ -214,10 +221,8 @@ static void index_task(struct facts *facts, const char *task_id,
     if (index)
         return;
     index = xcalloc(1, sizeof(*index));
-    index->task_id = xstrdup(task_id);
-    index->name = xstrdup(name);
-    HASH_ADD_KEYPTR(hh, facts->by_task_id, index->task_id,
-                    strlen(index->task_id), index);
+    index->task = task;
+    HASH_ADD_KEYPTR(hh, facts->by_task_id, task_id, strlen(task_id), index);
 }
 
 static void unindex_task(struct facts *facts, const char *task_id)
@@ -230,8 +235,6 @@ static void unindex_task(struct facts *facts, const char *task_id)
     if (!index)
         return;
     HASH_DEL(facts->by_task_id, index);
-    free(index->task_id);
-    free(index->name);
     free(index);
 }
 
@@ -287,7 +290,7 @@ static void replace_task(struct facts *facts, struct entry *entry,
         leave_pod(pod_of(facts, former), entry);
     }
     if (task) {
-        index_task(facts, task->task_id, entry->id);
+        index_task(facts, task->task_id, entry);
         join_pod(pod_of(facts, task), entry);
     }
 }
@@ -332,8 +335,7 @@ int facts_apply(struct facts *facts, const char *key, const void *value,
                                               value, len, &rule, err)))
         result = err_wrap(err, "%s", key);
     if (!entry) {
-        entry = xcalloc(1, sizeof(*entry));
-        entry->id = MOVE(id);
+        entry = entry_new(id);
         HASH_ADD_KEYPTR(hh, facts->tables[kinds[index].kind], entry->id,
                         strlen(entry->id), entry);
     }
@@ -463,7 +465,7 @@ bool facts_task_by_id(const struct facts *facts, const char *task_id,
 
     HASH_FIND_STR(facts->by_task_id, task_id, index);
     if (index)
-        return facts_task(facts, index->name, out);
+        return facts_task(facts, index->task->id, out);
     memset(out, 0, sizeof(*out));
     return false;
 }

@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "lib/base/base.h"
+#include "lib/base/heap.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/mesos/pb_mesos.h"
@@ -25,13 +26,27 @@
 /* A resource id that records name: how often as wanted, and as given up by pods
  * and by an operator's order.  Wanted by anyone outweighs given up. */
 struct known {
-    char *resource_id;
-    char *pod; /* the first that named it; NULL: none did */
-    size_t wanted, abandoned;
-    size_t remainders;       /* entries for bare disk beside its volume */
-    int64_t remainder_milli; /* how much in all */
+    struct known *next;      /* of the same place */
+    struct pod *pod;         /* the first that named it; NULL: none did */
+    int64_t remainder_milli; /* of the entries below, in all */
+    uint32_t hash;
+    uint32_t wanted, abandoned;
+    uint32_t remainders; /* entries for bare disk beside its volume */
     bool is_released;
+    char resource_id[];
+};
+
+/* There are several to each task, so they are in a table of their own. */
+struct known_table {
+    struct known **places;
+    size_t n, size; /* a power of two, or 0 */
+};
+
+/* Of a pod instance: what its resources share. */
+struct pod {
     UT_hash_handle hh;
+    size_t refs;
+    char instance[];
 };
 
 /* One that no record names. */
@@ -58,7 +73,8 @@ struct swept {
 
 struct janitor {
     char *framework_id;
-    struct known *known;
+    struct known_table known;
+    struct pod *pods;
     struct stray *strays;
     struct swept *swept;
     size_t n_foreign;   /* of the strays */
@@ -73,22 +89,103 @@ struct janitor *janitor_new(void)
     return xcalloc(1, sizeof(struct janitor));
 }
 
+/* ---- what records name --------------------------------------------- */
+static uint32_t hash_of(const char *id)
+{
+    unsigned hash;
+
+    HASH_JEN(id, strlen(id), hash);
+    return hash;
+}
+
+static struct known **place_of(const struct known_table *t, uint32_t hash)
+{
+    return &t->places[hash & (t->size - 1)];
+}
+
+static void grow_known(struct known_table *t)
+{
+    struct known_table old = *t;
+
+    t->size = MAX(2 * old.size, (size_t)64);
+    t->places = xcalloc(t->size, sizeof(*t->places));
+    for (size_t i = 0; i < old.size; i++) {
+        for (struct known *known = old.places[i], *next; known; known = next) {
+            struct known **place = place_of(t, known->hash);
+
+            next = known->next;
+            known->next = *place;
+            *place = known;
+        }
+    }
+    free(old.places);
+}
+
+static struct known *add_known(struct known_table *t, const char *id)
+{
+    size_t len = strlen(id) + 1;
+    struct known *known = heap_keep(sizeof(*known) + len);
+    struct known **place;
+
+    if (t->n >= t->size)
+        grow_known(t);
+    memcpy(known->resource_id, id, len);
+    known->hash = hash_of(id);
+    place = place_of(t, known->hash);
+    known->next = *place;
+    *place = known;
+    t->n++;
+    return known;
+}
+
+static struct pod *hold_pod(struct janitor *j, const char *instance)
+{
+    size_t len = strlen(instance);
+    struct pod *pod = NULL;
+
+    HASH_FIND_STR(j->pods, instance, pod);
+    if (!pod) {
+        pod = heap_keep(sizeof(*pod) + len + 1);
+        memcpy(pod->instance, instance, len);
+        HASH_ADD_KEYPTR(hh, j->pods, pod->instance, len, pod);
+    }
+    pod->refs++;
+    return pod;
+}
+
+/* NULL: none named it. */
+static const char *pod_of(const struct known *known)
+{
+    return known->pod ? known->pod->instance : NULL;
+}
+
+static void let_pod_go(struct janitor *j, struct pod *pod)
+{
+    if (!pod || --pod->refs > 0)
+        return;
+    HASH_DEL(j->pods, pod);
+    heap_keep_free(pod);
+}
+
 static void drop_known(struct janitor *j, struct known *known)
 {
-    HASH_DEL(j->known, known);
-    free(known->resource_id);
-    free(known->pod);
-    free(known);
+    struct known **at = place_of(&j->known, known->hash);
+
+    while (*at != known)
+        at = &(*at)->next;
+    *at = known->next;
+    j->known.n--;
+    let_pod_go(j, known->pod);
+    heap_keep_free(known);
 }
 
 static void forget_known(struct janitor *j)
 {
-    struct known *known, *next;
-
-    HASH_ITER(hh, j->known, known, next)
-    {
-        drop_known(j, known);
-    }
+    for (size_t i = 0; i < j->known.size; i++)
+        while (j->known.places[i])
+            drop_known(j, j->known.places[i]);
+    free(j->known.places);
+    j->known = (struct known_table){0};
 }
 
 static void drop_stray(struct janitor *j, struct stray *stray)
@@ -137,9 +234,12 @@ void janitor_destroy(struct janitor **janitor)
 /* ---- learning ----------------------------------------------------- */
 static struct known *find_known(const struct janitor *j, const char *id)
 {
-    struct known *known = NULL;
+    uint32_t hash = hash_of(id);
+    struct known *known = j->known.size ? *place_of(&j->known, hash) : NULL;
 
-    HASH_FIND_STR(j->known, id, known);
+    while (known &&
+           (known->hash != hash || strcmp(known->resource_id, id) != 0))
+        known = known->next;
     return known;
 }
 
@@ -156,14 +256,10 @@ static struct known *know(struct janitor *j, const char *pod, const char *id)
     struct known *known = find_known(j, id);
     struct stray *stray = known ? NULL : find_stray(j, id);
 
-    if (!known) {
-        known = xcalloc(1, sizeof(*known));
-        known->resource_id = xstrdup(id);
-        HASH_ADD_KEYPTR(hh, j->known, known->resource_id,
-                        strlen(known->resource_id), known);
-    }
+    if (!known)
+        known = add_known(&j->known, id);
     if (!known->pod && pod)
-        known->pod = xstrdup(pod);
+        known->pod = hold_pod(j, pod);
     if (stray)
         drop_stray(j, stray);
     return known;
@@ -301,7 +397,7 @@ enum janitor_class janitor_classify(const struct janitor *j,
         return JANITOR_FREE;
     known = find_known(j, id);
     if (known && pod)
-        *pod = known->pod;
+        *pod = pod_of(known);
     if (known)
         return known->wanted == 0 || is_rest(known, resource)
                    ? JANITOR_ABANDONED
@@ -456,7 +552,7 @@ static bool is_known(const struct janitor *j, const char *resource_id,
     const struct known *known = find_known(j, resource_id);
     bool is_so = known && (known->wanted == 0) == is_abandoned;
 
-    *pod = is_so ? known->pod : NULL;
+    *pod = is_so ? pod_of(known) : NULL;
     return is_so;
 }
 
@@ -471,7 +567,7 @@ bool janitor_has_remainder(const struct janitor *j, const char *resource_id,
 {
     const struct known *known = find_known(j, resource_id);
 
-    *pod = known && known->remainders > 0 ? known->pod : NULL;
+    *pod = known && known->remainders > 0 ? pod_of(known) : NULL;
     return *pod != NULL;
 }
 

@@ -6,11 +6,13 @@
 
 #include "lib/base/base.h"
 #include "lib/base/buf.h"
+#include "lib/base/heap.h"
 #include "lib/base/pack.h"
 
-static struct item *item_make(struct key key, size_t rest)
+/* memory: for all of it. */
+static struct item *item_make(void *memory, struct key key)
 {
-    struct item *item = xmalloc(sizeof *item + key.len + 1 + rest);
+    struct item *item = memory;
     memset(item, 0, sizeof *item);
     item->refs = 1;
     item->key_len = (uint16_t)key.len;
@@ -25,7 +27,8 @@ struct item *item_new(struct key key, const void *value, size_t len,
     ASSERT(key.len <= UINT16_MAX && len <= UINT32_MAX);
     if (!value)
         len = 0;
-    struct item *item = item_make(key, len);
+    struct item *item =
+        item_make(xmalloc(sizeof *item + key.len + 1 + len), key);
     item->revision = revision;
     item->len = (uint32_t)len;
     item->is_deleted = !value;
@@ -36,7 +39,8 @@ struct item *item_new(struct key key, const void *value, size_t len,
 
 struct item *item_twin(const struct item *item, struct packed *packed)
 {
-    struct item *twin = item_make(item_name(item), sizeof packed);
+    size_t size = sizeof *item + item->key_len + 1 + sizeof packed;
+    struct item *twin = item_make(heap_keep(size), item_name(item));
     twin->revision = item->revision;
     twin->len = item->len;
     twin->is_packed = true;
@@ -69,9 +73,12 @@ void item_unref(struct item *item)
 {
     if (!item || --item->refs > 0)
         return;
-    if (item->is_packed)
-        packed_free(packed_of(item));
-    free(item);
+    if (!item->is_packed) {
+        free(item);
+        return;
+    }
+    packed_free(packed_of(item));
+    heap_keep_free(item);
 }
 
 int key_compare(struct key a, struct key b)

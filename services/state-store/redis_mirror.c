@@ -15,6 +15,7 @@
 
 enum {
     HEARTBEAT_MAX_MS = 1000,
+    APPLIED_BYTES = 4 << 20, /* of the backlog, when Redis has it */
     FILL_BACKLOG_FACTOR = 8, /* while filling the backlog may be longer */
     RETRY_MAX_MS = 2000,
     REPLICA_WAIT_MS = 1000, /* at most; and at most half the timeout */
@@ -180,16 +181,25 @@ void redis_mirror_begin(struct redis_mirror *m, uint64_t seq)
     m->pushed_seq = seq;
 }
 
+/* What Redis has is kept only as far as it may lose it by a crash. */
+void mirror_trim_backlog(struct redis_mirror *m)
+{
+    size_t max = m->backlog_bytes;
+    if (m->stage == FILLING)
+        max *= FILL_BACKLOG_FACTOR;
+    while (m->backlog.n > 1 &&
+           (m->backlog.bytes > max ||
+            (m->stage == LIVE && m->backlog.bytes > APPLIED_BYTES &&
+             record_queue_first(&m->backlog)->seq <= m->seq)))
+        record_unref(record_queue_pop(&m->backlog));
+}
+
 void redis_mirror_push(struct redis_mirror *m, struct record *record)
 {
     ASSERT(record->seq == m->pushed_seq + 1);
     record_queue_push(&m->backlog, record);
     m->pushed_seq = record->seq;
-    size_t max = m->backlog_bytes;
-    if (m->stage == FILLING)
-        max *= FILL_BACKLOG_FACTOR;
-    while (m->backlog.bytes > max && m->backlog.n > 1)
-        record_unref(record_queue_pop(&m->backlog));
+    mirror_trim_backlog(m);
     if (m->stage == FILLING && m->step == FILL_END &&
         redis_link_is_idle(m->link))
         mirror_fill_end(m);

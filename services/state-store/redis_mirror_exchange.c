@@ -168,6 +168,7 @@ static void ask_replica(struct redis_mirror *m)
 
 static void note_applied(struct redis_mirror *m)
 {
+    mirror_trim_backlog(m);
     bool is_near = m->seq >= m->pushed_seq ||
                    record_queue_at(&m->backlog, m->seq + 1) != NULL;
     if (is_near && !m->is_catching_up) {

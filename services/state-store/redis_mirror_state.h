@@ -114,6 +114,7 @@ void mirror_set_position(struct redis_mirror *m, uint64_t seq,
 /* Drops the connection and starts anew. */
 void mirror_give_up(struct redis_mirror *m, const char *why);
 void mirror_go_live(struct redis_mirror *m);
+void mirror_trim_backlog(struct redis_mirror *mirror);
 void mirror_send_batch(struct redis_mirror *m);
 /* An exchange without commands: the owner key lives on. */
 void mirror_beat(struct redis_mirror *m);
