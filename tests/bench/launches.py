@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast the suite launches durably, and how much memory it takes.
 
-  B=build tests/bench/launches.py [--tasks N] [--agents N[,N...]]
+  B=build tests/bench/launches.py [--tasks N] [--agents N[,N...]] [--memory S]
 
 For each number of agents: a devcluster without processes, and a suite with one
 pod type of N instances, all demanded at once.  The clock runs from the first
 task the master sees until the plan is COMPLETE, that is until every RUNNING is
 stored; acknowledged are counted at the master.  Prints a table in Markdown.
+
+With --memory, S seconds after the deployment, also what each process has: RSS
+counts the libraries that all of them share in each, PSS once; peak is the
+highest RSS.
 """
 import argparse
 import json
@@ -56,6 +60,26 @@ def status_of(pid):
     with open(f"/proc/{pid}/stat") as f:
         fields = f.read().rsplit(")", 1)[1].split()
     return rss, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_of(pid):
+    """(RSS, PSS, peak) in MB."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        now = dict(re.findall(r"^(\w+): +(\d+) kB", f.read(), re.M))
+    with open(f"/proc/{pid}/status") as f:
+        peak = re.search(r"VmHWM:\s*(\d+)", f.read())[1]
+    return [int(kb) / 1024 for kb in (now["Rss"], now["Pss"], peak)]
+
+
+def show_memory(pids, seconds):
+    time.sleep(seconds)
+    print("\n| process | RSS MB | PSS MB | peak MB |\n|---|--:|--:|--:|")
+    rows = [(s, memory_of(next(p for n, p in pids.items() if n.endswith(s))))
+            for s in SERVICES]
+    rows.append(("all four", [sum(c) for c in zip(*(r[1] for r in rows))]))
+    for name, row in rows:
+        print(f"| {name} | " + " | ".join(f"{v:.0f}" for v in row) + " |")
+    print(flush=True)
 
 
 def wait(what, fn, timeout):
@@ -130,6 +154,8 @@ def one(agents, args):
                   "{0:.0f} MB, {1:.1f} s".format(*status_of(
                       next(p for n, p in pids.items() if n.endswith(name))))
                   for name in SERVICES + ["devcluster"]) + " |", flush=True)
+        if args.memory:
+            show_memory(pids, args.memory)
     finally:
         if args.keep:
             print(f"kept: {folder}")
@@ -146,6 +172,8 @@ def main():
     a.add_argument("--tasks", type=int, default=2000)
     a.add_argument("--agents", default="100,1000,15000")
     a.add_argument("--timeout", type=float, default=300)
+    a.add_argument("--memory", type=float, default=0, metavar="S",
+                   help="tell the memory, S seconds later")
     a.add_argument("--keep", action="store_true", help="logs and files")
     args = a.parse_args()
     # So that what was started is stopped also then.
