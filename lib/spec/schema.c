@@ -125,6 +125,9 @@ static int read_whole(struct loader *l, const struct yaml_node *node,
         return load_fail(l, node, "must be a whole number, got '%.60s'",
                          node->text);
     bounds(key, field, &min, &max);
+    if (value > max && max == SCHEMA_MAX_AMOUNT)
+        return load_fail(l, node, "must be 1e12 or less, got %.60s",
+                         node->text);
     if (value < min || value > max)
         return fail_range(l, node, key, min, max);
     put_whole(into, field, value);

@@ -25,6 +25,9 @@ enum schema_kind {
     SCHEMA_KNOWN,  /* read elsewhere, or ignored */
 };
 
+/* In MiB: more than any cluster has, and thousandths of it can be counted. */
+#define SCHEMA_MAX_AMOUNT 1000000000000
+
 struct schema_key {
     const char *key; /* NULL ends a table */
     enum schema_kind kind;

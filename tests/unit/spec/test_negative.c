@@ -159,6 +159,13 @@ static const struct {
     {"disk zero", TASK "        volume: {path: a, type: ROOT, size: 0}\n",
      AT "9: pods.p.tasks.t.volume.size: Scalar resource value must be greater "
         "than zero, got 0"},
+    {"disk without end",
+     TASK "        volume: {path: a, type: ROOT, size: 1000000000001}\n",
+     AT "9: pods.p.tasks.t.volume.size: must be 1e12 or less, got "
+        "1000000000001"},
+    {"memory without end", TASK "        memory: 4611686018427387903\n",
+     AT "9: pods.p.tasks.t.memory: must be 1e12 or less, got "
+        "4611686018427387903"},
     {"volume path", TASK "        volume: {path: a/b, type: ROOT, size: 1}\n",
      AT "9: pods.p.tasks.t.volume: path 'a/b' must be a single name"},
     {"volume type", TASK "        volume: {path: a, type: DISK, size: 1}\n",
