@@ -226,7 +226,7 @@ class Store(Server):
     def is_up(self):
         p = subprocess.run([f"{TOOLS}/store_bench", "txn", self.run_dir, "1",
                             "1", "0.001", "1", "1"], capture_output=True)
-        return p.returncode == 0 and b'"done": 1' in p.stdout
+        return p.returncode == 0 and b'"done": 0' not in p.stdout
 
     def command(self, clients, size, seconds):
         return [f"{TOOLS}/store_bench", "txn", self.run_dir, str(clients),
