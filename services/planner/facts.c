@@ -25,8 +25,8 @@ enum { MAX_POD_COUNT = 1000000 };
 
 /* Of the tasks there may be ten thousands. */
 static const char *const own_texts[] = {
-    "id",      "name",      "task_id", "executor_id", "demand_id",
-    "step_id", "demand_id", "message", NULL,
+    "id",        "name",    "task_id", "executor_id",
+    "demand_id", "step_id", "message", NULL,
 };
 static const char *const unread_bytes[] = {
     "task_info",
