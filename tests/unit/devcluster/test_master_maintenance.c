@@ -27,13 +27,7 @@
 /* Framework M-0000 with task t in executor e on M-S0; M-S1 is empty. */
 static void begin(struct mh *h)
 {
-    mh_open(h);
-    mh_agent(h, 0);
-    mh_subscribe(h, "");
-    mh_accept(h, "M-0000", "M-O0", mh_group("M-0000", "M-S0", "e", "t"));
-    mh_update(h, 1, "M-0000", "t", "TASK_RUNNING", 1);
-    mh_ack(h, "M-0000", "M-S0", "t", 1);
-    mh_pass(h, 1100);
+    mh_open_running(h);
     mh_agent(h, 1);
     mh_pass(h, 1100);
     mh_take(h);
