@@ -301,6 +301,12 @@ class Suite:
     def plan_status(self, plan="deploy"):
         return self.get(f"/v1/plans/{plan}")["status"]
 
+    def step_messages(self):
+        """{step: why it is not done, or ""} of the plan deploy."""
+        return {step["name"]: step["message"]
+                for phase in self.get("/v1/plans/deploy")["phases"]
+                for step in phase["steps"]}
+
     def wait_plan(self, status="COMPLETE", plan="deploy", timeout=60):
         return wait_for(f"plan {plan} {status}",
                         lambda: self.plan_status(plan) == status, timeout)

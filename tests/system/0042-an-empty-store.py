@@ -34,11 +34,6 @@ def free_all(master):
             operator(master, "UNRESERVE_RESOURCES", resources=[r], **where)
 
 
-def messages(s):
-    return [x["message"] for p in s.get("/v1/plans/deploy")["phases"]
-            for x in p["steps"]]
-
-
 def health(s):
     return json.dumps(s.http("/v1/health?verbose=true"))
 
@@ -66,7 +61,7 @@ with Devcluster(old.ports, agents=3) as d:
             text), text)
         wait_for("so does each step", lambda: any(
             f"reeve state ignore-foreign {framework}" in m
-            for m in messages(s)))
+            for m in s.step_messages().values()))
         p = s.reeve("explain", "--run-dir", s.run_dir)
         check("and explain", framework in p.stdout, p.stdout)
         s.kill("offer-broker")
@@ -92,7 +87,7 @@ with Devcluster(old.ports, agents=3) as d:
     with new as s:
         s.up(SPEC, "--master", master, wait=False)
         wait_for("the reason is told", lambda: any(
-            "reeve state ignore-foreign" in m for m in messages(s)))
+            "reeve state ignore-foreign" in m for m in s.step_messages().values()))
         check("nothing is launched", not s.tasks(), s.tasks())
         p = s.reeve(*VERB, ROLE, "--run-dir", s.run_dir, ok_codes=None)
         check("not without --yes", p.returncode == 2, p)

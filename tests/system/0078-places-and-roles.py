@@ -72,8 +72,7 @@ with Suite() as s:
         "agents", lambda: (lambda l: l if len(l) == 3 else None)(
             s.master("/slaves")["slaves"])))
     text = wait_for("a reason", lambda: [
-        m for m in [st["message"] for p in s.get("/v1/plans/deploy")["phases"]
-                    for st in p["steps"]] if "nowhere" in m or
+        m for m in s.step_messages().values() if "nowhere" in m or
         "does not admit" in m])[0]
     check("what fits nowhere says why",
           any(f"hostname is {h}" in text for h in all_hosts), text)

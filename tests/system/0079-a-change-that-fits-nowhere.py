@@ -28,8 +28,7 @@ pods:
 
 
 def message(s):
-    return " ".join(st["message"] for p in
-                    s.get("/v1/plans/deploy")["phases"] for st in p["steps"])
+    return " ".join(s.step_messages().values())
 
 
 with Suite(agents=2) as s:

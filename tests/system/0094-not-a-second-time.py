@@ -15,12 +15,6 @@ BACKUP = os.path.join(FOLDER, "backup")
 FEW = {"METADATA_COUNT": "1", "DATA_COUNT": "1"}
 
 
-def message(s, step):
-    return {x["name"]: x["message"]
-            for p in s.get("/v1/plans/deploy")["phases"]
-            for x in p["steps"]}[step]
-
-
 def running(s):
     return collections.Counter(
         t["name"] for f in s.master("/state")["frameworks"]
@@ -41,7 +35,7 @@ with Devcluster(old.ports, agents=3) as d:
         s.reeve("state", "import", BACKUP, "--run-dir", s.run_dir)
         s.up(SPEC, "--master", master, wait=False, DATA_COUNT="2")
         wait_for("the task that runs is named", lambda: (
-            f"data-1 runs already as {ids['data-1']}" in message(s, "data-1")))
+            f"data-1 runs already as {ids['data-1']}" in s.step_messages()["data-1"]))
         check("an old backup launches nothing twice",
               running(s)["data-1"] == 1, running(s))
         check("what it knows goes on", s.task_ids()["data-0"] == ids["data-0"])

@@ -33,8 +33,7 @@ pods:
 
 
 def messages(s):
-    return " ".join(st["message"] for p in
-                    s.get("/v1/plans/deploy")["phases"] for st in p["steps"])
+    return " ".join(s.step_messages().values())
 
 
 def fault(s, what):

@@ -39,11 +39,6 @@ def resources():
             "type": "MOUNT", "mount": {"root": folder}}})])
 
 
-def message(s, step):
-    return next(st["message"] for p in s.get("/v1/plans/deploy")["phases"]
-                for st in p["steps"] if st["name"] == step)
-
-
 with Suite(agents=1, REEVE_AGENT_RESOURCES=resources(),
            REEVE_AGENT_RESIZE_VOLUME="false") as s:
     spec(32, 512)
@@ -54,11 +49,11 @@ with Suite(agents=1, REEVE_AGENT_RESOURCES=resources(),
     spec(64, 2048)
     s.up(SPEC, wait=False)
     text = wait_for("the reason", lambda: (
-        lambda m: m if "RESIZE_VOLUME" in m else None)(message(s, "root-0")))
+        lambda m: m if "RESIZE_VOLUME" in m else None)(s.step_messages()["root-0"]))
     check("an agent that cannot do that", "volume data is to get 64 MiB and "
           "has 32: its agent cannot" in text and "goes on" in text, text)
     text = wait_for("the reason", lambda: (
-        lambda m: m if "MOUNT disk" in m else None)(message(s, "mount-0")))
+        lambda m: m if "MOUNT disk" in m else None)(s.step_messages()["mount-0"]))
     check("a MOUNT disk that is too small", "MOUNT disk of 1024 MiB" in text and
           "2048 MiB are wanted" in text and "goes on" in text, text)
     check("both go on", s.task_ids() == first)

@@ -71,8 +71,8 @@ def stop(process):
 
 def why(s, instance):
     """What the instance waits for."""
-    return " ".join(st["message"] for p in s.get("/v1/plans/deploy")["phases"]
-                    for st in p["steps"] if st["name"].startswith(instance))
+    return " ".join(m for name, m in s.step_messages().items()
+                    if name.startswith(instance))
 
 
 def wait_why(s, instance, text):
